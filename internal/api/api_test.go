@@ -1,0 +1,128 @@
+package api_test
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"io"
+	"net"
+	"net/http"
+	"strings"
+	"testing"
+
+	"github.com/labstack/echo/v4"
+	"go.uber.org/goleak"
+
+	"github.com/flotilla-dev/flotilla/internal/api"
+	"github.com/flotilla-dev/flotilla/internal/problem"
+	"github.com/flotilla-dev/flotilla/internal/process"
+)
+
+func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
+
+// serve runs an API with one of each kind of handler and returns the addresses
+// of its data and administration listeners.
+func serve(t *testing.T) (data, admin string) {
+	t.Helper()
+	program := process.Program{Name: "demo"}
+	cfg, err := process.Parse[struct{ process.Contract }](program, map[string]string{
+		"LISTEN_ADDR": "127.0.0.1:0", "ADMIN_ADDR": "127.0.0.1:0", "DRAIN_DELAY": "0s", "LOG_LEVEL": "error",
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	cfg.OnListen = func(d, a net.Addr) { data, admin = "http://"+d.String(), "http://"+a.String() }
+	ctx, cancel := context.WithCancel(context.Background())
+	p, err := process.Open(ctx, program, cfg.Contract, cfg)
+	if err != nil {
+		cancel()
+		t.Fatal(err)
+	}
+	e := api.New(p)
+	e.GET("/problem", func(echo.Context) error { return problem.New(409, "conflict", "it is taken") })
+	e.GET("/secret", func(echo.Context) error { return errors.New("password is hunter2") })
+	e.GET("/panic", func(echo.Context) error { panic("hunter2") })
+	e.POST("/echo", func(c echo.Context) error {
+		b, err := io.ReadAll(c.Request().Body)
+		if err != nil {
+			return err
+		}
+		return c.Blob(200, "text/plain", b)
+	})
+	p.Serve(api.Server(e))
+	done := make(chan error, 1)
+	go func() { done <- p.Run(ctx) }()
+	t.Cleanup(func() {
+		http.DefaultClient.CloseIdleConnections()
+		cancel()
+		if err := <-done; err != nil {
+			t.Error(err)
+		}
+	})
+	return data, admin
+}
+
+func do(t *testing.T, method, url, body string) (*http.Response, string) {
+	t.Helper()
+	req, err := http.NewRequestWithContext(t.Context(), method, url, strings.NewReader(body))
+	if err != nil {
+		t.Fatal(err)
+	}
+	resp, err := http.DefaultClient.Do(req)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer resp.Body.Close()
+	b, err := io.ReadAll(resp.Body)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return resp, string(b)
+}
+
+func TestEveryErrorIsAProblemThatTellsNothingOfTheInside(t *testing.T) {
+	data, _ := serve(t)
+	for _, c := range []struct {
+		method, path, body string
+		status             int
+		name               string
+	}{
+		{"GET", "/problem", "", 409, "conflict"},
+		{"GET", "/secret", "", 500, "internal"},
+		{"GET", "/panic", "", 500, "internal"},
+		{"GET", "/nowhere", "", 404, "no-such-resource"},
+		{"PUT", "/echo", "", 405, "method-not-allowed"},
+		{"POST", "/echo", strings.Repeat("x", 2<<20), 413, "body-too-large"},
+	} {
+		resp, body := do(t, c.method, data+c.path, c.body)
+		var got struct {
+			Type   string
+			Status int
+		}
+		if err := json.Unmarshal([]byte(body), &got); err != nil {
+			t.Errorf("%s %s: %v in %q", c.method, c.path, err, body)
+		}
+		if resp.StatusCode != c.status || got.Status != c.status || got.Type != problem.Base+c.name || resp.Header.Get("Content-Type") != problem.ContentType {
+			t.Errorf("%s %s: %d %s", c.method, c.path, resp.StatusCode, body)
+		}
+		if strings.Contains(body, "hunter2") {
+			t.Errorf("%s %s tells the inside: %s", c.method, c.path, body)
+		}
+	}
+}
+
+func TestRequestsAreCountedByRouteNotByPath(t *testing.T) {
+	data, admin := serve(t)
+	do(t, "POST", data+"/echo", "x")
+	do(t, "GET", data+"/random/path/4711", "")
+	_, metrics := do(t, "GET", admin+"/metrics", "")
+	if !strings.Contains(metrics, `http_server_request_duration_seconds_count{http_request_method="POST",http_response_status_code="200",http_route="/echo"} 1`) {
+		t.Error("the request to /echo was not counted")
+	}
+	if strings.Contains(metrics, "4711") {
+		t.Error("a path of the client became a label")
+	}
+	if !strings.Contains(metrics, "http_server_active_requests 0") {
+		t.Error("requests in flight are not accounted for")
+	}
+}

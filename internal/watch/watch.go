@@ -1,0 +1,75 @@
+// Package watch tells when a file has new content.
+//
+// Configuration, endpoint lists and certificates reach a process as files that
+// others replace: by rename, by a symbolic link that is swapped (as Kubernetes
+// does for a mounted Secret), or in place. Watching by polling sees all three
+// alike, needs no kernel resource per watcher, and works on every file system;
+// a poll of an unchanged file is one stat.
+package watch
+
+import (
+	"bytes"
+	"context"
+	"fmt"
+	"io"
+	"os"
+	"time"
+)
+
+// Interval is how often a watched file is looked at.
+const Interval = 200 * time.Millisecond
+
+// MaxSize bounds what is read of a watched file: configuration is small, and a
+// path that was pointed at something else by mistake must not fill the memory.
+const MaxSize = 4 << 20
+
+// Read returns the content of path, or an error when it is larger than MaxSize.
+func Read(path string) ([]byte, error) {
+	f, err := os.Open(path)
+	if err != nil {
+		return nil, err
+	}
+	defer f.Close()
+	b, err := io.ReadAll(io.LimitReader(f, MaxSize+1))
+	if err != nil {
+		return nil, fmt.Errorf("read %s: %w", path, err)
+	}
+	if len(b) > MaxSize {
+		return nil, fmt.Errorf("read %s: larger than %d bytes", path, MaxSize)
+	}
+	return b, nil
+}
+
+// File calls changed with the whole content of path each time it differs from
+// the content seen last, which at first is seen. It returns when ctx is done.
+// A file that vanishes or cannot be read is no change: whoever uses it keeps
+// what he has. changed is called from one goroutine only.
+func File(ctx context.Context, path string, seen []byte, changed func(content []byte)) {
+	tick := time.NewTicker(Interval)
+	defer tick.Stop()
+	var last os.FileInfo
+	for {
+		if now, err := os.Stat(path); err == nil && !same(last, now) {
+			if content, err := Read(path); err == nil {
+				last = now
+				if !bytes.Equal(content, seen) {
+					seen = content
+					changed(content)
+				}
+			}
+		}
+		select {
+		case <-ctx.Done():
+			return
+		case <-tick.C:
+		}
+	}
+}
+
+// same tells that a file was surely not written between two looks at it. A
+// change within the clock's resolution of an earlier one would escape the
+// comparison, so a file that is younger than a second counts as changed.
+func same(a, b os.FileInfo) bool {
+	return a != nil && os.SameFile(a, b) && a.Size() == b.Size() &&
+		a.ModTime().Equal(b.ModTime()) && time.Since(b.ModTime()) > time.Second
+}
