@@ -51,9 +51,13 @@ func Run(ctx context.Context, cfg Config) error {
 		return nil
 	})
 	e := api.New(p)
-	f := &files{root: root, tags: map[string]tag{}}
-	e.GET("/", f.list)
-	e.Match([]string{http.MethodGet, http.MethodHead}, "/:name", func(c echo.Context) error { return f.serve(c, c.Param("name")) })
+	routes(e, &files{root: root, tags: map[string]tag{}})
 	p.Serve(api.Server(e))
 	return p.Run(ctx)
+}
+
+// routes are held together with openapi.yaml by a test.
+func routes(e *echo.Echo, f *files) {
+	e.GET("/", f.list)
+	e.Match([]string{http.MethodGet, http.MethodHead}, "/:name", func(c echo.Context) error { return f.serve(c, c.Param("name")) })
 }

@@ -1,0 +1,111 @@
+package upstream
+
+import (
+	"errors"
+	"fmt"
+	"log/slog"
+	"time"
+
+	"github.com/prometheus/client_golang/prometheus"
+)
+
+// Intervals are how often a pool looks. Embed the struct in a program's
+// configuration: its variables are names of the process contract, which hold
+// for all upstreams of the process and have no prefix.
+type Intervals struct {
+	// 0: no active checks, all endpoints have passive health only.
+	CheckInterval time.Duration `env:"CHECK_INTERVAL" envDefault:"1s" doc:"how often /readyz of each endpoint of an upstream is asked; 0s: never"`
+	// Must be above 0 where an address has the form dns:….
+	ResolveInterval time.Duration `env:"RESOLVE_INTERVAL" envDefault:"1s" doc:"how often an upstream address dns:… is resolved again"`
+}
+
+// Health says when an endpoint is taken out and back in; embed it like
+// Intervals. Default returns the values of the tags. With the zero value
+// nothing is ever ejected and active checks decide at the first answer.
+type Health struct {
+	CheckTimeout time.Duration `env:"CHECK_TIMEOUT" envDefault:"500ms" doc:"how long one /readyz may take"`
+	CheckUp      int           `env:"CHECK_UP" envDefault:"2" doc:"good checks in a row that bring an endpoint back"`
+	CheckDown    int           `env:"CHECK_DOWN" envDefault:"2" doc:"unanswered checks in a row that take an endpoint out (status 503 does at once)"`
+	EjectAfter   int           `env:"EJECT_AFTER" envDefault:"3" doc:"failed requests in a row that eject an endpoint; 0: never"`
+	EjectBase    time.Duration `env:"EJECT_BASE" envDefault:"1s" doc:"length of the first ejection; the nth is n times as long"`
+	EjectMax     time.Duration `env:"EJECT_MAX" envDefault:"30s" doc:"longest ejection"`
+	EjectShare   float64       `env:"EJECT_SHARE" envDefault:"0.5" doc:"largest share of the endpoints ejected at a time (one always may be)"`
+}
+
+// Default returns what the tags give to an empty environment.
+func Default() (Intervals, Health) {
+	return Intervals{CheckInterval: time.Second, ResolveInterval: time.Second},
+		Health{
+			CheckTimeout: 500 * time.Millisecond, CheckUp: 2, CheckDown: 2,
+			EjectAfter: 3, EjectBase: time.Second, EjectMax: 30 * time.Second, EjectShare: 0.5,
+		}
+}
+
+// validate names every value that makes no sense.
+func (h Health) validate() error {
+	var errs []error
+	wrong := func(bad bool, format string, args ...any) {
+		if bad {
+			errs = append(errs, fmt.Errorf(format, args...))
+		}
+	}
+	wrong(h.CheckTimeout < 0, "CHECK_TIMEOUT %s is negative", h.CheckTimeout)
+	wrong(h.CheckUp < 0, "CHECK_UP %d is negative", h.CheckUp)
+	wrong(h.CheckDown < 0, "CHECK_DOWN %d is negative", h.CheckDown)
+	wrong(h.EjectAfter < 0, "EJECT_AFTER %d is negative", h.EjectAfter)
+	wrong(h.EjectAfter > 0 && h.EjectBase <= 0, "EJECT_BASE %s is not above 0", h.EjectBase)
+	wrong(h.EjectAfter > 0 && h.EjectMax < h.EjectBase, "EJECT_MAX %s is below EJECT_BASE %s", h.EjectMax, h.EjectBase)
+	wrong(!(h.EjectShare >= 0 && h.EjectShare <= 1), "EJECT_SHARE %v is not from 0 to 1", h.EjectShare)
+	return errors.Join(errs...)
+}
+
+// A Policy chooses among the usable endpoints when Pick gets no key.
+type Policy string
+
+const (
+	// LeastRequests draws two endpoints at random and takes the one with fewer
+	// requests in flight (the power of two choices): a slow replica gets less,
+	// and callers that know nothing of each other do not rush to the same one.
+	// It is the zero value too.
+	LeastRequests Policy = "least-requests"
+	// RoundRobin takes one after the other.
+	RoundRobin Policy = "round-robin"
+)
+
+// UnmarshalText takes the name of a policy, which makes it a configuration
+// value.
+func (p *Policy) UnmarshalText(text []byte) error {
+	*p = Policy(text)
+	return p.validate()
+}
+
+func (p Policy) validate() error {
+	if p != LeastRequests && p != RoundRobin && p != "" {
+		return fmt.Errorf("balancing policy %q is unknown; write %s or %s", string(p), LeastRequests, RoundRobin)
+	}
+	return nil
+}
+
+// Options describe a pool. Name and Address are needed.
+type Options struct {
+	Name      string // of the upstream, in logs, errors and metrics
+	Address   Address
+	Intervals Intervals
+	Health    Health
+	Policy    Policy
+
+	// Fallback is how many further endpoints on the ring may stand in for the
+	// owner of a key; 0 means all, a negative number none.
+	Fallback int
+
+	// Open makes what a transport keeps for an endpoint (a connection pool);
+	// Endpoint.Attachment returns it. Close is called once, when the endpoint has
+	// left and its last request is released, or the pool was stopped. Both may
+	// be nil, must be quick and must not call the pool.
+	Open  func(*Endpoint) any
+	Close func(*Endpoint)
+
+	Resolver Resolver              // of dns: addresses; nil means net.DefaultResolver
+	Log      *slog.Logger          // nil means silence
+	Metrics  prometheus.Registerer // nil means none
+}

@@ -1,0 +1,140 @@
+package upstream
+
+import (
+	"errors"
+	"math/rand/v2"
+)
+
+// ErrNoUpstream is what every error of Pick and Wait is: no endpoint can be
+// used now. Which ones there are and what is wrong with them is in the text.
+var ErrNoUpstream = errors.New("no usable upstream endpoint")
+
+// ErrAllTried is the ErrNoUpstream of a caller who has tried all that can be
+// used. He may give up, or Reset his Tried, wait and begin again.
+var ErrAllTried = allTried{}
+
+type allTried struct{}
+
+func (allTried) Error() string        { return "every usable upstream endpoint was tried" }
+func (allTried) Is(target error) bool { return target == ErrNoUpstream }
+
+// MaxTried is how many endpoints a Tried remembers: nobody should try more.
+const MaxTried = 8
+
+// Tried remembers the endpoints that one request has been sent to. The zero
+// value is ready; it belongs to one goroutine.
+type Tried struct {
+	n    int
+	them [MaxTried]*Endpoint
+}
+
+// Reset forgets them.
+func (t *Tried) Reset() { *t = Tried{} }
+
+// Len returns how many attempts were made.
+func (t *Tried) Len() int { return t.n }
+
+func (t *Tried) has(e *Endpoint) bool {
+	if t != nil {
+		for _, one := range t.them[:t.n] {
+			if one == e {
+				return true
+			}
+		}
+	}
+	return false
+}
+
+// Pick lends a usable endpoint that is not in tried, and adds it there. tried
+// may be nil.
+//
+// A key chooses by affinity: the endpoint that owns it on the ring, or the next
+// ones (see Options.Fallback) while the owner is out or tried. Without a key
+// the policy chooses. Pick takes no lock and does not allocate.
+//
+// When no endpoint is usable, or all were tried, Pick says so at once by an
+// error that is ErrNoUpstream; see Wait.
+func (p *Pool) Pick(key string, tried *Tried) (*Endpoint, error) {
+	if tried != nil && tried.n == MaxTried {
+		return nil, ErrAllTried
+	}
+	for {
+		v := p.view.Load()
+		e, err := p.choose(v, key, tried)
+		if err != nil {
+			p.refused.Add(1)
+			return nil, err
+		}
+		if !e.acquire() {
+			continue // it left after v was loaded: there is a newer view
+		}
+		if tried != nil {
+			tried.them[tried.n] = e
+			tried.n++
+		}
+		return e, nil
+	}
+}
+
+func (p *Pool) choose(v *view, key string, tried *Tried) (e *Endpoint, err error) {
+	switch {
+	case len(v.usable) == 0:
+		return nil, v.err
+	case key != "":
+		e = v.byKey(key, p.options.Fallback, tried)
+	case p.options.Policy == RoundRobin:
+		e = v.untried(int(p.turn.Add(1)%uint64(len(v.usable))), nil, tried)
+	default:
+		e = v.lessLoaded(tried)
+	}
+	if e != nil {
+		return e, nil
+	}
+	if tried == nil || tried.n == 0 {
+		return nil, v.errFallback
+	}
+	return nil, ErrAllTried
+}
+
+// byKey walks the ring from the key's owner.
+func (v *view) byKey(key string, fallback int, tried *Tried) *Endpoint {
+	walk := v.ring.From(key)
+	for met := 0; fallback == 0 || met <= max(fallback, 0); met++ {
+		i, ok := walk.Next()
+		if !ok {
+			return nil
+		}
+		if e := v.members[i]; v.isUsable[i] && !tried.has(e) {
+			return e
+		}
+	}
+	return nil
+}
+
+// lessLoaded draws two different endpoints and takes the less loaded.
+func (v *view) lessLoaded(tried *Tried) *Endpoint {
+	n := len(v.usable)
+	one := v.untried(rand.IntN(n), nil, tried)
+	if n == 1 || one == nil {
+		return one
+	}
+	other := v.untried(rand.IntN(n), one, tried)
+	if other != nil && other.inFlight.Load() < one.inFlight.Load() {
+		return other
+	}
+	return one
+}
+
+// untried returns the first endpoint from index i on that is neither tried nor
+// the given one.
+func (v *view) untried(i int, not *Endpoint, tried *Tried) *Endpoint {
+	for range v.usable {
+		if e := v.usable[i]; e != not && !tried.has(e) {
+			return e
+		}
+		if i++; i == len(v.usable) {
+			i = 0
+		}
+	}
+	return nil
+}
