@@ -60,7 +60,7 @@ func Parse[C any](spec Spec, environ map[string]string) (cfg C, warnings []strin
 	if err != nil {
 		return cfg, nil, err
 	}
-	environ, warnings, problems := rename(spec, environ)
+	environ, warnings, problems := rename(spec, params, environ)
 	values := map[string]string{}
 	for name, value := range spec.Defaults {
 		values[name] = value
@@ -77,8 +77,14 @@ func Parse[C any](spec Spec, environ map[string]string) (cfg C, warnings []strin
 	return cfg, warnings, nil
 }
 
-// rename moves values of old names to their new ones.
-func rename(spec Spec, environ map[string]string) (map[string]string, []string, []Problem) {
+// rename moves values of old names to their new ones. A new name that has its
+// default is as good as not set: images set their defaults, and who still uses
+// the old name must not be refused because of that.
+func rename(spec Spec, params []Param, environ map[string]string) (map[string]string, []string, []Problem) {
+	defaults := map[string]string{}
+	for _, p := range params {
+		defaults[p.Name] = p.Default
+	}
 	var warnings []string
 	var problems []Problem
 	renamed := make(map[string]string, len(environ))
@@ -91,7 +97,7 @@ func rename(spec Spec, environ map[string]string) (map[string]string, []string, 
 			continue
 		}
 		delete(renamed, old)
-		if _, both := environ[name]; both {
+		if current, both := environ[name]; both && current != defaults[name] {
 			problems = append(problems, Problem{old, "is the old name of " + name + ", which is set too; unset it"})
 			continue
 		}

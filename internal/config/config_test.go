@@ -78,6 +78,11 @@ func TestRenamedVariableIsReadWithAWarning(t *testing.T) {
 	if err != nil || cfg.Retries != 7 || len(warnings) != 1 || !strings.Contains(warnings[0], "DEMO_RETRIES") {
 		t.Errorf("retries %d, warnings %q, error %v", cfg.Retries, warnings, err)
 	}
+	// An image sets the default of the new name: the old one, given by a person, wins.
+	cfg, _, err = config.Parse[sample](spec, map[string]string{"DEMO_UPSTREAM": "a:1", "DEMO_ATTEMPTS": "7", "DEMO_RETRIES": "2"})
+	if err != nil || cfg.Retries != 7 {
+		t.Errorf("retries %d, error %v", cfg.Retries, err)
+	}
 	_, _, err = config.Parse[sample](spec, map[string]string{"DEMO_UPSTREAM": "a:1", "DEMO_ATTEMPTS": "7", "DEMO_RETRIES": "1"})
 	if err == nil {
 		t.Error("the old and the new name together must be an error")

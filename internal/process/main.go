@@ -117,6 +117,8 @@ type Help struct {
 	Ports   []Port         `json:"ports"`
 	Calls   []string       `json:"calls,omitempty"`
 	Params  []config.Param `json:"parameters"`
+	// Renamed maps old variables, still read with a warning, to today's.
+	Renamed map[string]string `json:"renamed,omitempty"`
 }
 
 func helpJSON[C any](p Program, out io.Writer) error {
@@ -127,7 +129,7 @@ func helpJSON[C any](p Program, out io.Writer) error {
 	enc := json.NewEncoder(out)
 	enc.SetIndent("", "  ")
 	enc.SetEscapeHTML(false)
-	return enc.Encode(Help{p.Name, p.About, p.Prefix(), p.listeners(), p.Calls, params})
+	return enc.Encode(Help{p.Name, p.About, p.Prefix(), p.listeners(), p.Calls, params, p.Renamed})
 }
 
 func environment(environ []string) map[string]string {
