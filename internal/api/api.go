@@ -1,8 +1,8 @@
 // Package api makes the HTTP server of an API: echo with the fleet's defaults.
 //
 // Every route gets: an access log line, latency and in-flight metrics, a span
-// that continues the caller's trace, a bound on the request body, recovery from
-// panics, and problem+json for every error (see package problem). Handlers return
+// that continues the caller's trace, the caller's deadline, a bound on the request body,
+// injected faults where they are switched on, recovery from panics, and problem+json for every error (see package problem). Handlers return
 // errors: a *problem.Problem is shown as it is, anything else is logged and
 // becomes a 500 that tells nothing about the inside.
 //
@@ -18,12 +18,17 @@ import (
 	"github.com/labstack/echo/v4"
 	"github.com/labstack/echo/v4/middleware"
 
+	"github.com/flotilla-dev/flotilla/internal/httpclient"
 	"github.com/flotilla-dev/flotilla/internal/problem"
 	"github.com/flotilla-dev/flotilla/internal/process"
 )
 
 // MaxBody bounds the body of a request, unless a route sets its own limit.
 const MaxBody = "1M"
+
+// MaxTime bounds the work on a request. A caller who waits less says so, and is
+// given up on earlier; see httpclient.Deadline.
+const MaxTime = 30 * time.Second
 
 // New returns an echo whose routes have the defaults of the package.
 func New(p *process.Process) *echo.Echo {
@@ -32,9 +37,11 @@ func New(p *process.Process) *echo.Echo {
 	e.Logger.SetOutput(discard{})
 	e.HTTPErrorHandler = answerError(p.Log)
 	o := newObserver(p)
-	e.Use(o.observe, recovered, middleware.BodyLimit(MaxBody))
+	e.Use(o.observe, echo.WrapMiddleware(p.Faults.Wrap), echo.WrapMiddleware(deadline), recovered, middleware.BodyLimit(MaxBody))
 	return e
 }
+
+func deadline(next http.Handler) http.Handler { return httpclient.Deadline(MaxTime, next) }
 
 // Server returns the server of an API: its time-outs bound what a slow or silent
 // client can hold.

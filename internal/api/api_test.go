@@ -26,7 +26,7 @@ func serve(t *testing.T) (data, admin string) {
 	t.Helper()
 	program := process.Program{Name: "demo"}
 	cfg, err := process.Parse[struct{ process.Contract }](program, map[string]string{
-		"LISTEN_ADDR": "127.0.0.1:0", "ADMIN_ADDR": "127.0.0.1:0", "DRAIN_DELAY": "0s", "LOG_LEVEL": "error",
+		"LISTEN_ADDR": "127.0.0.1:0", "ADMIN_ADDR": "127.0.0.1:0", "DRAIN_DELAY": "0s", "LOG_LEVEL": "error", "FAULTS": "on",
 	})
 	if err != nil {
 		t.Fatal(err)
@@ -124,5 +124,23 @@ func TestRequestsAreCountedByRouteNotByPath(t *testing.T) {
 	}
 	if !strings.Contains(metrics, "http_server_active_requests 0") {
 		t.Error("requests in flight are not accounted for")
+	}
+}
+
+func TestFaultsAreInjectedThroughAdministration(t *testing.T) {
+	data, admin := serve(t)
+	resp, body := do(t, "PUT", admin+"/faults", `[{"path": "/echo", "fault": "status", "status": 503}]`)
+	if resp.StatusCode/100 != 2 {
+		t.Fatalf("%d %s", resp.StatusCode, body)
+	}
+	if resp, _ := do(t, "POST", data+"/echo", "x"); resp.StatusCode != 503 {
+		t.Errorf("with the fault: %d, want 503", resp.StatusCode)
+	}
+	if resp, _ := do(t, "GET", data+"/problem", ""); resp.StatusCode != 409 {
+		t.Errorf("another route: %d, want 409", resp.StatusCode)
+	}
+	do(t, "DELETE", admin+"/faults", "")
+	if resp, _ := do(t, "POST", data+"/echo", "x"); resp.StatusCode != 200 {
+		t.Errorf("after the fault: %d, want 200", resp.StatusCode)
 	}
 }

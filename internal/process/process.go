@@ -14,6 +14,7 @@ import (
 	"github.com/prometheus/client_golang/prometheus"
 
 	"github.com/flotilla-dev/flotilla/internal/config"
+	"github.com/flotilla-dev/flotilla/internal/faults"
 	"github.com/flotilla-dev/flotilla/internal/health"
 	"github.com/flotilla-dev/flotilla/internal/telemetry"
 )
@@ -34,6 +35,7 @@ type Process struct {
 	Metrics  prometheus.Registerer
 	Health   *health.Checks
 	Admin    *Admin
+	Faults   *faults.Set // what to do wrong; nil unless FAULTS=on, and a nil set does nothing wrong
 	Tracing  bool
 
 	contract  Contract
@@ -76,6 +78,13 @@ func Open[C any](ctx context.Context, program Program, contract Contract, whole 
 	if err := p.listen(ctx); err != nil {
 		p.Close()
 		return nil, err
+	}
+	if contract.Faults {
+		if p.Faults, err = faults.New(p.Metrics); err != nil {
+			p.Close()
+			return nil, err
+		}
+		admin.Protect("/faults", p.Faults.Handler(p.Log))
 	}
 	admin.routes(p, func() any { return values })
 	return p, nil
