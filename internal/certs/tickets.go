@@ -3,6 +3,7 @@ package certs
 import (
 	"context"
 	"crypto/hkdf"
+	"crypto/rand"
 	"crypto/sha256"
 	"crypto/tls"
 	"encoding/binary"
@@ -25,8 +26,11 @@ const minTicketSecret = 32
 // Tickets lets several processes behind one address resume each other's
 // sessions. All read the same secret file; the key of every period is derived
 // from the secret and the number of the period, so that keys rotate everywhere
-// at the same time and nobody has to distribute them. Processes that share no
-// file need none of this: crypto/tls makes and rotates its own keys.
+// at the same time and nobody has to distribute them.
+//
+// Without a file the secret is random and the process's own. That is what
+// crypto/tls does by itself, but for configs that are cloned per connection, as
+// QUIC does: their own keys would not rotate.
 //
 // Whoever holds the secret can decrypt TLS 1.2 sessions that were resumed under
 // it. Replace the file (it is watched) as often as that thought demands.
@@ -37,12 +41,12 @@ type Tickets struct {
 	secret  []byte
 }
 
-// OpenTickets reads the secret (any 32 bytes or more) and sets the keys of the
-// configs. Run keeps them rotating. A config must be used itself, not a clone
+// OpenTickets reads the secret (any 32 bytes or more; with an empty name it is
+// made up) and sets the keys of the configs. Run keeps them rotating. A config must be used itself, not a clone
 // that was made before: a clone keeps the keys it was cloned with.
 func OpenTickets(file string, configs ...*tls.Config) (*Tickets, error) {
 	t := &Tickets{file: file, configs: configs, now: time.Now}
-	secret, err := watch.Read(file)
+	secret, err := readSecret(file)
 	if err != nil {
 		return nil, fmt.Errorf("load ticket secret: %w", err)
 	}
@@ -50,6 +54,15 @@ func OpenTickets(file string, configs ...*tls.Config) (*Tickets, error) {
 		return nil, err
 	}
 	return t, nil
+}
+
+func readSecret(file string) ([]byte, error) {
+	if file != "" {
+		return watch.Read(file)
+	}
+	secret := make([]byte, minTicketSecret)
+	_, err := rand.Read(secret)
+	return secret, err
 }
 
 func (t *Tickets) use(secret []byte) error {
@@ -66,6 +79,9 @@ func (t *Tickets) Run(ctx context.Context, log *slog.Logger) {
 	stopped := make(chan struct{})
 	go func() {
 		defer close(stopped)
+		if t.file == "" {
+			return
+		}
 		watch.File(ctx, t.file, t.secret, func(b []byte) {
 			select {
 			case contents <- b:

@@ -1,6 +1,7 @@
 package config
 
 import (
+	"encoding"
 	"fmt"
 	"io"
 	"maps"
@@ -37,6 +38,7 @@ func Describe[C any](spec Spec) ([]Param, error) {
 		if byProgram, ok := spec.Defaults[name]; ok {
 			p.Default = byProgram
 		}
+		p.Required = p.Required && p.Default == ""
 		if p.Doc == "" {
 			err = fmt.Errorf("parameter %s of %s has no doc tag", name, spec.Program)
 		}
@@ -65,6 +67,8 @@ func typeName(t reflect.Type) string {
 		return "duration"
 	case t == reflect.TypeFor[Size]():
 		return "size"
+	case reflect.PointerTo(t).Implements(reflect.TypeFor[encoding.TextUnmarshaler]()):
+		return "string" // it has a syntax of its own, which its doc tells
 	}
 	switch t.Kind() {
 	case reflect.Bool:

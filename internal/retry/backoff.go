@@ -21,7 +21,7 @@ type Backoff struct {
 func (b Backoff) Delay(n int) time.Duration {
 	bound := b.Base
 	for ; n > 0 && bound < b.Max; n-- {
-		bound *= 2
+		bound += min(bound, b.Max-bound) // doubled, without overflow
 	}
 	if b.Max > 0 {
 		bound = min(bound, b.Max)

@@ -76,6 +76,7 @@ func TestBrokenReplicasAreNotUsed(t *testing.T) {
 			_ = c.(*net.TCPConn).SetLinger(0)
 		}), "reset"},
 		"half-closed": {raw(t, func(c net.Conn) {
+			readHead(c)
 			_ = c.(*net.TCPConn).CloseWrite()
 			_, _ = io.Copy(io.Discard, c)
 		}), "EOF"},
