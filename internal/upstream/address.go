@@ -52,7 +52,7 @@ func Parse(s string) (Address, error) {
 		}
 	case cut(a.text, "file:", &rest):
 		if a.file = rest; strings.ContainsRune(rest, 0) || rest == "" {
-			err = errors.New("no path after file:")
+			err = errors.New("there is no path after the colon")
 		}
 	default:
 		a.static, err = parseList(a.text)

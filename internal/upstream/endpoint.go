@@ -110,9 +110,9 @@ func (e *Endpoint) leave() {
 
 func (e *Endpoint) close() {
 	e.closed.Do(func() {
+		e.pool.drained(e)
 		if e.pool.options.Close != nil {
 			e.pool.options.Close(e)
 		}
-		e.pool.drained(e)
 	})
 }

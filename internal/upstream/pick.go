@@ -11,7 +11,7 @@ var ErrNoUpstream = errors.New("no usable upstream endpoint")
 
 // ErrAllTried is the ErrNoUpstream of a caller who has tried all that can be
 // used. He may give up, or Reset his Tried, wait and begin again.
-var ErrAllTried = allTried{}
+var ErrAllTried error = allTried{}
 
 type allTried struct{}
 
@@ -62,7 +62,9 @@ func (p *Pool) Pick(key string, tried *Tried) (*Endpoint, error) {
 		v := p.view.Load()
 		e, err := p.choose(v, key, tried)
 		if err != nil {
-			p.refused.Add(1)
+			if err != ErrAllTried {
+				p.refused.Add(1)
+			}
 			return nil, err
 		}
 		if !e.acquire() {
