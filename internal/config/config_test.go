@@ -125,3 +125,21 @@ func TestSizeRoundTripsAndRefuses(t *testing.T) {
 		}
 	}
 }
+
+func TestNamedStructsArePrefixed(t *testing.T) {
+	type pool struct {
+		Size int `env:"POOL_SIZE" envDefault:"4" doc:"connections"`
+	}
+	type config2 struct {
+		Left  pool `envPrefix:"DEMO_LEFT_"`
+		Right pool `envPrefix:"DEMO_RIGHT_"`
+	}
+	cfg, _, err := config.Parse[config2](config.Spec{Program: "demo", Prefix: "DEMO_"}, map[string]string{"DEMO_RIGHT_POOL_SIZE": "9"})
+	if err != nil || cfg.Left.Size != 4 || cfg.Right.Size != 9 {
+		t.Errorf("%+v %v", cfg, err)
+	}
+	values, err := config.Values(config.Spec{Program: "demo"}, cfg)
+	if err != nil || values["DEMO_RIGHT_POOL_SIZE"] != "9" || values["DEMO_LEFT_POOL_SIZE"] != "4" {
+		t.Errorf("%v %v", values, err)
+	}
+}

@@ -50,13 +50,23 @@ func Describe[C any](spec Spec) ([]Param, error) {
 	return params, err
 }
 
-// walk visits the fields of a struct, embedded ones included, that have a
-// variable. The index it reports leads from the outermost struct to the field.
+// walk visits the fields of a struct that have a variable: its own, those of
+// embedded structs, and those of named ones that give their variables a prefix
+// (envPrefix). The index it reports leads from the outermost struct to the field.
 func walk(t reflect.Type, visit func(f reflect.StructField, name, options string)) {
+	walkPrefixed(t, "", nil, visit)
+}
+
+func walkPrefixed(t reflect.Type, prefix string, path []int, visit func(f reflect.StructField, name, options string)) {
 	for _, f := range reflect.VisibleFields(t) {
+		f.Index = slices.Concat(path, f.Index)
+		if more, nested := f.Tag.Lookup("envPrefix"); nested && f.Type.Kind() == reflect.Struct {
+			walkPrefixed(f.Type, prefix+more, f.Index, visit)
+			continue
+		}
 		name, options, _ := strings.Cut(f.Tag.Get("env"), ",")
 		if name != "" && name != "-" {
-			visit(f, name, options)
+			visit(f, prefix+name, options)
 		}
 	}
 }
