@@ -315,8 +315,7 @@ func TestBoundsHoldForTransferAndContent(t *testing.T) {
 
 func TestUselessAnswersAreNamed(t *testing.T) {
 	t.Parallel()
-	var o *origin
-	o = serve(t, func(_ int, w http.ResponseWriter, r *http.Request) {
+	o := serve(t, func(_ int, w http.ResponseWriter, r *http.Request) {
 		switch r.URL.Path {
 		case "/loop":
 			http.Redirect(w, r, "/loop", http.StatusFound)

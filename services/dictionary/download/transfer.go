@@ -30,7 +30,7 @@ func newClient(silent time.Duration) *http.Client {
 				return fmt.Errorf("%w: more than %d redirects", ErrAnswer, maxRedirects)
 			}
 			if req.URL.Scheme != "http" && req.URL.Scheme != "https" {
-				return fmt.Errorf("%w: redirect to %s:", ErrAnswer, req.URL.Scheme)
+				return fmt.Errorf("%w: redirect to scheme %q", ErrAnswer, req.URL.Scheme)
 			}
 			return nil
 		},
