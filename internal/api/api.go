@@ -43,19 +43,6 @@ func New(p *process.Process) *echo.Echo {
 
 func deadline(next http.Handler) http.Handler { return httpclient.Deadline(MaxTime, next) }
 
-// Server returns the server of an API: its time-outs bound what a slow or silent
-// client can hold.
-func Server(h http.Handler) *http.Server {
-	return &http.Server{
-		Handler:           h,
-		ReadHeaderTimeout: 5 * time.Second,
-		ReadTimeout:       30 * time.Second,
-		WriteTimeout:      60 * time.Second,
-		IdleTimeout:       2 * time.Minute,
-		MaxHeaderBytes:    32 << 10,
-	}
-}
-
 // discard takes what echo itself would log: errors reach us as values.
 type discard struct{}
 

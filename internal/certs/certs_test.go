@@ -67,7 +67,7 @@ func (a *authority) issue(t *testing.T, dir, base string, serial int64, names ..
 		t.Fatal(err)
 	}
 	template := &x509.Certificate{
-		SerialNumber: big.NewInt(serial), DNSNames: names,
+		SerialNumber: big.NewInt(serial), DNSNames: names, IPAddresses: []net.IP{net.IPv4(127, 0, 0, 1)},
 		NotBefore: time.Now().Add(-time.Hour), NotAfter: time.Now().Add(time.Hour),
 	}
 	der, err := x509.CreateCertificate(rand.Reader, template, a.cert, &key.PublicKey, a.key)
@@ -275,6 +275,12 @@ func TestAClientTrustsItsRootsAndNameOnlyAndFollowsTheFile(t *testing.T) {
 	client := roots.Client("up.internal")
 	if _, err := shake(oldAddr, client); err != nil {
 		t.Fatalf("trusted certificate: %v", err)
+	}
+	if _, err := shake(oldAddr, roots.Client("127.0.0.1")); err != nil {
+		t.Errorf("a certificate for the address: %v", err)
+	}
+	if _, err := shake(oldAddr, roots.Client("127.0.0.2")); err == nil {
+		t.Error("a certificate for another address was accepted")
 	}
 	if _, err := shake(oldAddr, roots.Client("other.internal")); err == nil {
 		t.Error("a certificate for another name was accepted")

@@ -1,6 +1,7 @@
 package certs
 
 import (
+	"cmp"
 	"context"
 	"crypto/tls"
 	"crypto/x509"
@@ -64,8 +65,9 @@ func (r *Roots) Watch(ctx context.Context, log *slog.Logger) {
 }
 
 // Client returns the settings of a client that demands a certificate for
-// serverName under these roots. With an empty serverName the host that is
-// dialled must be named by whoever dials (net/http does so).
+// serverName, a name or an IP address, under these roots. With an empty
+// serverName the host that is dialled must be named by whoever dials (net/http
+// does so), and must not be an IP address.
 //
 // A tls.Config carries fixed roots. To follow the file, crypto/tls's own check
 // is replaced by the same check against the roots of the moment; resumed
@@ -78,20 +80,23 @@ func (r *Roots) Client(serverName string, protocols ...string) *tls.Config {
 		return c
 	}
 	c.InsecureSkipVerify = true // verify, below, is the check
-	c.VerifyConnection = r.verify
+	c.VerifyConnection = func(state tls.ConnectionState) error {
+		// The state has no name when an address was asked for, which SNI cannot say.
+		return r.verify(state, cmp.Or(serverName, state.ServerName))
+	}
 	return c
 }
 
-func (r *Roots) verify(state tls.ConnectionState) error {
+func (r *Roots) verify(state tls.ConnectionState, name string) error {
 	if len(state.PeerCertificates) == 0 {
 		return errors.New("verify certificate: the server sent none")
 	}
-	if state.ServerName == "" {
+	if name == "" {
 		return errors.New("verify certificate: no server name was asked for")
 	}
 	options := x509.VerifyOptions{
 		Roots:         r.pool.Load(),
-		DNSName:       state.ServerName,
+		DNSName:       name,
 		Intermediates: x509.NewCertPool(),
 	}
 	for _, c := range state.PeerCertificates[1:] {

@@ -1,0 +1,60 @@
+package state
+
+import (
+	"errors"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+)
+
+func TestADirectoryHasOneRunnerAtATime(t *testing.T) {
+	t.Parallel()
+	dir := t.TempDir()
+	unlock, err := Lock(dir)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := Lock(dir); !errors.Is(err, ErrRunning) {
+		t.Errorf("a second runner: %v", err)
+	}
+	unlock()
+	unlock, err = Lock(dir)
+	if err != nil {
+		t.Fatal(err)
+	}
+	unlock()
+}
+
+func TestWhereThereIsNoRecordTheFleetIsDown(t *testing.T) {
+	t.Parallel()
+	dir := t.TempDir()
+	if f, err := Read(dir); err != nil || f.State != "down" {
+		t.Errorf("%+v, %v", f, err)
+	}
+	if cleaned, err := Clean(dir); err != nil || len(cleaned) > 0 {
+		t.Errorf("%v, %v", cleaned, err)
+	}
+	if err := os.WriteFile(filepath.Join(dir, "fleet.json"), []byte("{"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := Clean(dir); err == nil || !strings.Contains(err.Error(), "fleet.json") {
+		t.Errorf("a broken record: %v", err)
+	}
+}
+
+func TestAFileThatCannotBeReplacedStaysAsItIs(t *testing.T) {
+	t.Parallel()
+	dir := t.TempDir()
+	path := filepath.Join(dir, "sub") // a directory that is not empty: rename fails
+	if err := os.MkdirAll(filepath.Join(path, "x"), 0o700); err != nil {
+		t.Fatal(err)
+	}
+	if err := Replace(path, []byte("new"), 0o600); err == nil {
+		t.Error("a directory was replaced by a file")
+	}
+	left, err := filepath.Glob(filepath.Join(dir, ".new-*"))
+	if err != nil || len(left) > 0 {
+		t.Errorf("%v is left", left)
+	}
+}

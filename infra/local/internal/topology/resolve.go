@@ -1,0 +1,248 @@
+package topology
+
+import (
+	"fmt"
+	"net"
+	"os/exec"
+	"path"
+	"path/filepath"
+	"strconv"
+	"strings"
+	"text/template"
+	"time"
+)
+
+// Context is what the table does not say.
+type Context struct {
+	Root    string                                      // of the tree, absolute
+	Dir     string                                      // of the fleet's state, absolute
+	Host    string                                      // on which everything listens
+	Pair    func(instance string) (Pair, error)         // ports of a replica
+	Public  map[string]int                              // ports of the public listeners
+	Common  map[string]string                           // variables of all services, below the table
+	Real    bool                                        // use real servers where installed
+	Set     map[string]map[string]string                // service → variable → value, above the table
+	Present func(program string) (path string, ok bool) // looks up a real server
+}
+
+// InPath looks a program up in PATH.
+func InPath(program string) (string, bool) {
+	path, err := exec.LookPath(program)
+	return path, err == nil
+}
+
+// Resolve gives the nth replica of a service its name, ports and environment.
+func (c Context) Resolve(table []Service, s Service, n int) (Process, error) {
+	name := Instance(s.Name, n)
+	pair, err := c.Pair(name)
+	if err != nil {
+		return Process{}, fmt.Errorf("ports of %s: %w", name, err)
+	}
+	r := resolver{Context: c, table: table, service: s, name: name, number: n, pair: pair}
+	if server, ok := c.real(s); ok {
+		return r.real(server)
+	}
+	p := Process{
+		Service: s.Name, Name: name, Program: filepath.Join(c.Dir, "bin", path.Base(s.Package)),
+		Data: c.join(pair.Data), Admin: c.join(pair.Admin),
+		Env: map[string]string{"INSTANCE": name, "ADMIN_ADDR": c.join(pair.Admin), "LISTEN_ADDR": c.join(pair.Data)},
+	}
+	if len(s.Public) > 0 {
+		p.Data = c.join(c.Public[s.Public[0].Name])
+	}
+	for _, layer := range []map[string]string{c.Common, s.Env, r.datagrams(), c.Set[s.Name]} {
+		for variable, text := range layer {
+			if p.Env[variable], err = r.expand(text); err != nil {
+				return Process{}, fmt.Errorf("%s of %s: %w", variable, name, err)
+			}
+		}
+	}
+	for i, public := range s.Public {
+		p.Env[public.Variable] = fmt.Sprintf("fd:%d", 3+i)
+		p.Inherit = append(p.Inherit, public.Name)
+	}
+	p.Ports = r.ports()
+	p.Grace, err = grace(p.Env)
+	return p, err
+}
+
+func (c Context) join(port int) string { return net.JoinHostPort(c.Host, strconv.Itoa(port)) }
+
+// real tells which server of the machine stands in for a service.
+func (c Context) real(s Service) (string, bool) {
+	if !c.Real || s.Real == nil {
+		return "", false
+	}
+	return c.Present(s.Real.Program)
+}
+
+// Substitutes says, for people, what became of the wish for real servers.
+func (c Context) Substitutes(table []Service) []string {
+	var notes []string
+	for _, s := range table {
+		if !c.Real || s.Real == nil {
+			continue
+		}
+		if server, ok := c.real(s); ok {
+			notes = append(notes, fmt.Sprintf("%s: the real server, %s", s.Name, server))
+			continue
+		}
+		notes = append(notes, fmt.Sprintf("%s: %s is not installed, so the embedded one is used", s.Name, s.Real.Program))
+	}
+	return notes
+}
+
+// grace is how long a process has from SIGTERM on: its own drain, and a bit.
+func grace(env map[string]string) (time.Duration, error) {
+	total := 2 * time.Second
+	for variable, byDefault := range map[string]time.Duration{"DRAIN_DELAY": 3 * time.Second, "DRAIN_TIMEOUT": 10 * time.Second} {
+		text, set := env[variable]
+		if !set {
+			total += byDefault
+			continue
+		}
+		d, err := time.ParseDuration(text)
+		if err != nil {
+			return 0, fmt.Errorf("%s: %w", variable, err)
+		}
+		total += d
+	}
+	return total, nil
+}
+
+// resolver resolves one replica.
+type resolver struct {
+	Context
+	table   []Service
+	service Service
+	name    string
+	number  int
+	pair    Pair
+}
+
+// datagrams says who opens the UDP socket: it cannot be shared as a listener
+// can, for the packets of one connection would reach several processes.
+func (r resolver) datagrams() map[string]string {
+	d := r.service.Datagrams
+	switch {
+	case d == nil:
+		return nil
+	case r.number == 1:
+		return map[string]string{d.Variable: `{{public "` + d.Public + `"}}`}
+	}
+	return map[string]string{d.Variable: "off"}
+}
+
+// real describes a server that knows nothing of the process contract.
+func (r resolver) real(server string) (Process, error) {
+	p := Process{
+		Service: r.service.Name, Name: r.name, Program: server, Data: r.join(r.pair.Data),
+		Env: map[string]string{}, Ping: r.service.Real.Ping, Grace: 10 * time.Second,
+		Ports: []Port{{"data", r.pair.Data, "tcp"}},
+	}
+	for _, text := range r.service.Real.Args {
+		arg, err := r.expand(text)
+		if err != nil {
+			return Process{}, fmt.Errorf("argument %q of %s: %w", text, r.name, err)
+		}
+		p.Args = append(p.Args, arg)
+	}
+	return p, nil
+}
+
+func (r resolver) ports() []Port {
+	ports := []Port{{"data", r.pair.Data, "tcp"}}
+	for i, public := range r.service.Public {
+		if i == 0 { // the data listener itself
+			ports[0].Number = r.Public[public.Name]
+			continue
+		}
+		ports = append(ports, Port{public.Name, r.Public[public.Name], "tcp"})
+	}
+	if d := r.service.Datagrams; d != nil && r.number == 1 {
+		ports = append(ports, Port{d.Name, r.Public[d.Public], "udp"})
+	}
+	return append(ports, Port{"admin", r.pair.Admin, "tcp"})
+}
+
+func (r resolver) expand(text string) (string, error) {
+	if !strings.Contains(text, "{{") {
+		return text, nil
+	}
+	t, err := template.New("value").Option("missingkey=error").Funcs(template.FuncMap{
+		"endpoints": r.endpoints, "addr": r.addr, "file": r.file, "base": r.base,
+		"pki":     func(name string) string { return filepath.Join(r.Dir, "pki", name) },
+		"secret":  func(name string) string { return filepath.Join(r.Dir, "secrets", name) },
+		"private": func(name string) string { return filepath.Join(r.Dir, "data", r.name, name) },
+		"shared":  func(name string) string { return filepath.Join(r.Dir, "shared", name) },
+		"public":  r.public, "port": r.port,
+	}).Parse(text)
+	if err != nil {
+		return "", err
+	}
+	var out strings.Builder
+	err = t.Execute(&out, nil)
+	return out.String(), err
+}
+
+func (r resolver) find(service string) (Service, error) {
+	for _, s := range r.table {
+		if s.Name == service {
+			return s, nil
+		}
+	}
+	return Service{}, fmt.Errorf("there is no service %s", service)
+}
+
+func (r resolver) endpoints(service string) (string, error) {
+	if _, err := r.find(service); err != nil {
+		return "", err
+	}
+	return "file:" + filepath.Join(r.Dir, "endpoints", service), nil
+}
+
+func (r resolver) addr(service string) (string, error) {
+	s, err := r.find(service)
+	if err != nil {
+		return "", err
+	}
+	if !s.Single {
+		return "", fmt.Errorf("%s has several replicas: use its endpoints", service)
+	}
+	pair, err := r.Pair(Instance(service, 1))
+	return r.join(pair.Data), err
+}
+
+// file finds a file of the tree. That the pattern must match one file only
+// spares the table the digest in a file's name, but no ambiguity.
+func (r resolver) file(pattern string) (string, error) {
+	found, err := filepath.Glob(filepath.Join(r.Root, pattern))
+	if err != nil {
+		return "", err
+	}
+	if len(found) != 1 {
+		return "", fmt.Errorf("%d files match %s, want one", len(found), pattern)
+	}
+	return found[0], nil
+}
+
+func (r resolver) base(pattern string) (string, error) {
+	found, err := r.file(pattern)
+	return filepath.Base(found), err
+}
+
+func (r resolver) public(name string) (string, error) {
+	port, err := r.port(name)
+	return r.join(port), err
+}
+
+func (r resolver) port(name string) (int, error) {
+	if name == "data" {
+		return r.pair.Data, nil
+	}
+	port, known := r.Public[name]
+	if !known {
+		return 0, fmt.Errorf("there is no public listener %s", name)
+	}
+	return port, nil
+}

@@ -1,0 +1,125 @@
+package main
+
+import (
+	"encoding/json"
+	"os"
+	"path/filepath"
+	"regexp"
+	"slices"
+	"strings"
+	"testing"
+)
+
+// resolved is what `topology --json` prints for the real table.
+func resolved(t *testing.T) Resolved {
+	t.Helper()
+	var out, errs strings.Builder
+	if code := execute(theFleet(), []string{"--root", "../..", "--dir", "/fleet", "topology", "--json"}, &out, &errs); code != exitOK {
+		t.Fatalf("exit %d: %s", code, errs.String())
+	}
+	var r Resolved
+	if err := json.Unmarshal([]byte(out.String()), &r); err != nil {
+		t.Fatal(err)
+	}
+	return r
+}
+
+func TestTheTableIsTheFleetOfTheArchitecture(t *testing.T) {
+	t.Parallel()
+	want := map[string]int{"content": 1, "redis": 1, "dictionary": 3, "cache": 2, "edge": 2}
+	r := resolved(t)
+	for _, s := range r.Services {
+		if s.Count != want[s.Name] {
+			t.Errorf("%s has %d replicas", s.Name, s.Count)
+		}
+		delete(want, s.Name)
+		if files, _ := filepath.Glob(filepath.Join("../..", s.Package, "*.go")); len(files) == 0 {
+			t.Errorf("%s: there is no program in %s", s.Name, s.Package)
+		}
+	}
+	if len(want) > 0 {
+		t.Errorf("missing: %v", want)
+	}
+	if len(r.Processes) != 9 {
+		t.Errorf("%d processes", len(r.Processes))
+	}
+}
+
+func TestNoTwoProcessesShareAPortThatTheyOpenThemselves(t *testing.T) {
+	t.Parallel()
+	owner := map[string]string{}
+	for _, p := range resolved(t).Processes {
+		for _, address := range []string{p.Env["LISTEN_ADDR"], p.Env["ADMIN_ADDR"]} {
+			if strings.HasPrefix(address, "fd:") {
+				continue
+			}
+			if other := owner[address]; other != "" {
+				t.Errorf("%s and %s both open %s", p.Name, other, address)
+			}
+			owner[address] = p.Name
+		}
+	}
+}
+
+func TestEverySecretThatIsNamedIsMade(t *testing.T) {
+	t.Parallel()
+	used := map[string]bool{}
+	path := regexp.MustCompile(`^/fleet/secrets/(.*)$`)
+	for _, p := range resolved(t).Processes {
+		for variable, value := range p.Env {
+			if m := path.FindStringSubmatch(value); m != nil {
+				used[m[1]] = true
+				if !slices.Contains(secrets(), m[1]) {
+					t.Errorf("%s of %s: nobody makes the secret %s", variable, p.Name, m[1])
+				}
+			}
+		}
+	}
+	for _, name := range secrets() {
+		if !used[name] {
+			t.Errorf("nobody uses the secret %s", name)
+		}
+	}
+}
+
+func TestProgressIsOneLineOnATerminalAndNothingElsewhere(t *testing.T) {
+	t.Parallel()
+	var terminal, file strings.Builder
+	for out, isTerminal := range map[*strings.Builder]bool{&terminal: true, &file: false} {
+		v := &voice{out: out, terminal: isTerminal}
+		v.built(1, "example.test/a")
+		v.built(2, "example.test/b")
+		v.say("built")
+		v.close()
+	}
+	if want := "building: 1 packages compiled, a\r\x1b[Kbuilding: 2 packages compiled, b\r\x1b[Kbuilt\n"; terminal.String() != want {
+		t.Errorf("on a terminal: %q", terminal.String())
+	}
+	if file.String() != "built\n" {
+		t.Errorf("in a file: %q", file.String())
+	}
+}
+
+func TestTheTreeIsFoundFromBelow(t *testing.T) {
+	root, dir, err := places("", "")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := os.Stat(filepath.Join(root, "go.work")); err != nil || dir != filepath.Join(root, ".flotilla") {
+		t.Errorf("root %s, dir %s, %v", root, dir, err)
+	}
+	t.Chdir(t.TempDir())
+	if _, _, err := places("", ""); err == nil || !strings.Contains(err.Error(), "--root") {
+		t.Errorf("outside the tree: %v", err)
+	}
+}
+
+func TestAWrongCommandLineIsExitTwo(t *testing.T) {
+	t.Parallel()
+	for _, args := range [][]string{{"upp"}, {"kill"}, {"scale", "web"}, {"up", "--backends", "imaginary"}} {
+		var out, errs strings.Builder
+		if code := execute(theFleet(), args, &out, &errs); code != exitUsage || errs.Len() == 0 {
+			t.Errorf("%v: exit %d, %q", args, code, errs.String())
+		}
+	}
+}

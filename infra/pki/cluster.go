@@ -1,0 +1,192 @@
+package pki
+
+import (
+	"bytes"
+	"context"
+	"crypto/tls"
+	"crypto/x509"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"net"
+	"net/http"
+	"os"
+	"path/filepath"
+	"strings"
+	"time"
+)
+
+// Cluster stores bundles as Secrets of one Kubernetes namespace, by the API
+// server's HTTPS interface and the service account of the pod. It needs the
+// verbs get, create and update on secrets, and nothing else.
+//
+// Secrets that it did not make are not touched: they lack its label. Make it
+// with InCluster.
+type Cluster struct {
+	URL       string // of the API server
+	Namespace string
+	Token     string
+	HTTP      *http.Client
+	versions  map[string]string // resource version by Secret, as last loaded
+}
+
+// ManagedBy is the value of app.kubernetes.io/managed-by on our Secrets.
+const ManagedBy = "flotilla-pki"
+
+const managedByLabel = "app.kubernetes.io/managed-by"
+
+// maxAnswer bounds what is read of an answer; a Secret is at most 1 MiB.
+const maxAnswer = 4 << 20
+
+// SecretName is the Secret of a bundle: `ssl` for the edge, as in the book.
+func SecretName(bundle string) string {
+	switch bundle {
+	case Edge:
+		return "ssl"
+	case DevelopmentCA:
+		return "development-ca"
+	case InternalCA:
+		return InternalCA
+	}
+	return bundle + "-tls"
+}
+
+// InCluster reads the service account that Kubernetes mounts into a pod.
+// hostPort is the API server's, from KUBERNETES_SERVICE_HOST and _PORT.
+func InCluster(hostPort, accountDir string) (*Cluster, error) {
+	token, err := os.ReadFile(filepath.Join(accountDir, "token"))
+	if err != nil {
+		return nil, fmt.Errorf("read service account: %w", err)
+	}
+	ca, err := os.ReadFile(filepath.Join(accountDir, "ca.crt"))
+	if err != nil {
+		return nil, fmt.Errorf("read service account: %w", err)
+	}
+	roots := x509.NewCertPool()
+	if !roots.AppendCertsFromPEM(ca) {
+		return nil, fmt.Errorf("read service account: %s holds no certificate", filepath.Join(accountDir, "ca.crt"))
+	}
+	namespace, err := os.ReadFile(filepath.Join(accountDir, "namespace"))
+	if err != nil {
+		return nil, fmt.Errorf("read service account: %w", err)
+	}
+	if _, _, err := net.SplitHostPort(hostPort); err != nil {
+		return nil, fmt.Errorf("address of the API server: %w", err)
+	}
+	return &Cluster{
+		URL: "https://" + hostPort, Namespace: strings.TrimSpace(string(namespace)), Token: strings.TrimSpace(string(token)),
+		HTTP: &http.Client{
+			Timeout:   10 * time.Second,
+			Transport: &http.Transport{TLSClientConfig: &tls.Config{RootCAs: roots, MinVersion: tls.VersionTLS12}},
+		},
+	}, nil
+}
+
+// secret is the part of a Secret that matters here.
+type secret struct {
+	APIVersion string            `json:"apiVersion"`
+	Kind       string            `json:"kind"`
+	Metadata   metadata          `json:"metadata"`
+	Type       string            `json:"type"`
+	Data       map[string][]byte `json:"data"` // base64, by encoding/json
+}
+
+type metadata struct {
+	Name            string            `json:"name"`
+	Namespace       string            `json:"namespace"`
+	Labels          map[string]string `json:"labels,omitempty"`
+	ResourceVersion string            `json:"resourceVersion,omitempty"`
+}
+
+// Load reads a Secret.
+func (c *Cluster) Load(ctx context.Context, name string) (Bundle, error) {
+	var s secret
+	err := c.call(ctx, http.MethodGet, c.path(SecretName(name)), nil, &s)
+	if err != nil {
+		return Bundle{}, err
+	}
+	if s.Metadata.Labels[managedByLabel] != ManagedBy {
+		return Bundle{}, fmt.Errorf("secret %s: %w", SecretName(name), ErrForeign)
+	}
+	if c.versions == nil {
+		c.versions = map[string]string{}
+	}
+	c.versions[name] = s.Metadata.ResourceVersion
+	return Bundle{Cert: s.Data["tls.crt"], Key: s.Data["tls.key"], CA: s.Data["ca.crt"], Internal: s.Data["internal-ca.crt"]}, nil
+}
+
+// Save creates a Secret, or updates the version of it that Load saw.
+func (c *Cluster) Save(ctx context.Context, name string, b Bundle) error {
+	s := secret{
+		APIVersion: "v1", Kind: "Secret", Type: "kubernetes.io/tls",
+		Metadata: metadata{
+			Name: SecretName(name), Namespace: c.Namespace, ResourceVersion: c.versions[name],
+			Labels: map[string]string{managedByLabel: ManagedBy, "app.kubernetes.io/part-of": "flotilla"},
+		},
+		Data: map[string][]byte{"tls.crt": b.Cert, "tls.key": b.Key},
+	}
+	if b.CA != nil {
+		s.Data["ca.crt"], s.Data["internal-ca.crt"] = b.CA, b.Internal
+	}
+	delete(c.versions, name) // it will be another one
+	if s.Metadata.ResourceVersion == "" {
+		return c.call(ctx, http.MethodPost, c.path(""), s, nil)
+	}
+	return c.call(ctx, http.MethodPut, c.path(s.Metadata.Name), s, nil)
+}
+
+func (c *Cluster) path(name string) string {
+	path := "/api/v1/namespaces/" + c.Namespace + "/secrets"
+	if name != "" {
+		path += "/" + name
+	}
+	return path
+}
+
+// call makes one request and maps its status.
+func (c *Cluster) call(ctx context.Context, method, path string, in, out any) error {
+	var body io.Reader
+	if in != nil {
+		encoded, err := json.Marshal(in)
+		if err != nil {
+			return err
+		}
+		body = bytes.NewReader(encoded)
+	}
+	req, err := http.NewRequestWithContext(ctx, method, c.URL+path, body)
+	if err != nil {
+		return err
+	}
+	req.Header.Set("Authorization", "Bearer "+c.Token)
+	req.Header.Set("Content-Type", "application/json")
+	resp, err := c.HTTP.Do(req)
+	if err != nil {
+		return fmt.Errorf("ask the API server: %w", err)
+	}
+	defer resp.Body.Close()
+	answer, err := io.ReadAll(io.LimitReader(resp.Body, maxAnswer))
+	if err != nil {
+		return fmt.Errorf("read answer of the API server: %w", err)
+	}
+	switch {
+	case resp.StatusCode == http.StatusNotFound && method == http.MethodGet:
+		return ErrAbsent
+	case resp.StatusCode == http.StatusConflict:
+		return ErrConflict
+	case resp.StatusCode/100 != 2:
+		return refusal(method, path, resp.Status, answer)
+	case out == nil:
+		return nil
+	}
+	return json.Unmarshal(answer, out)
+}
+
+// refusal quotes the API server's own reason, which names the missing right.
+func refusal(method, path, status string, answer []byte) error {
+	var reason struct{ Message string }
+	if json.Unmarshal(answer, &reason) != nil || reason.Message == "" {
+		return fmt.Errorf("%s %s: %s", method, path, status)
+	}
+	return errors.New(reason.Message)
+}
