@@ -3,6 +3,7 @@ package cache
 import (
 	"crypto/tls"
 	"fmt"
+	"net"
 	"time"
 
 	"github.com/flotilla-dev/flotilla/internal/certs"
@@ -16,7 +17,7 @@ import (
 var Program = process.Program{
 	Name:  "cache",
 	About: "caches a replicated HTTP service by RFC 9111: coalescing, stale answers, purge, session routing",
-	Calls: []string{"upstream: HTTP"},
+	Calls: []string{"upstream: HTTP", "redis: RESP"},
 }
 
 // Config is the environment of the process.
@@ -50,6 +51,17 @@ type Config struct {
 	MaxBans int           `env:"CACHE_MAX_BANS" envDefault:"256" doc:"bans that may be pending before one is applied to the whole store at once"`
 	Sweep   time.Duration `env:"CACHE_SWEEP_INTERVAL" envDefault:"10s" doc:"how often the store is walked: pending bans applied and retired, what is past use removed"`
 
+	RedisAddr         string `env:"CACHE_REDIS_ADDR" doc:"host:port of the Redis through which replicas share limits and invalidations; this replica alone when empty"`
+	RedisPasswordFile string `env:"CACHE_REDIS_PASSWORD_FILE" doc:"file with its password"`
+
+	LimitReplicas int    `env:"CACHE_LIMIT_REPLICAS" envDefault:"1" doc:"replicas that share the limits, at least, while Redis is away"`
+	LimitTracked  int    `env:"CACHE_LIMIT_TRACKED" envDefault:"65536" doc:"clients and classes that limits are kept for; past it newcomers share one bucket a class"`
+	LoginKeyFile  string `env:"CACHE_LOGIN_KEY_FILE" doc:"one or two Ed25519 public keys (PEM) that sign login tokens, reloaded when they change; nobody is logged in when empty"`
+	LoginAudience string `env:"CACHE_LOGIN_AUDIENCE" envDefault:"flotilla" doc:"audience that login tokens must be for"`
+	LoginCookie   string `env:"CACHE_LOGIN_COOKIE" envDefault:"__Host-login" doc:"cookie that may carry the token, beside Authorization: Bearer"`
+	MaxInFlight   int    `env:"CACHE_MAX_IN_FLIGHT" envDefault:"2048" doc:"requests that are served at once; more wait for a moment or get 503"`
+	MaxQueued     int    `env:"CACHE_MAX_QUEUED" envDefault:"1024" doc:"requests that may wait for that moment"`
+
 	Idle      time.Duration     `env:"CACHE_IDLE_TIMEOUT" envDefault:"60s" doc:"how long an idle client connection stays open"`
 	Head      time.Duration     `env:"CACHE_HEAD_TIMEOUT" envDefault:"10s" doc:"time for a client to send the head of a request"`
 	MaxBody   config.Size       `env:"CACHE_MAX_REQUEST_BODY" envDefault:"8MiB" doc:"largest request body that is passed on"`
@@ -74,10 +86,19 @@ func (c *Config) validate() error {
 	for _, n := range []struct {
 		name  string
 		value int
-	}{{"CACHE_MAX_UPSTREAM", c.MaxUpstream}, {"CACHE_MAX_WAITERS", c.MaxWaiters}, {"CACHE_MAX_BANS", c.MaxBans}, {"CACHE_MAX_CONNECTIONS", c.MaxConns}} {
+	}{{"CACHE_MAX_UPSTREAM", c.MaxUpstream}, {"CACHE_MAX_WAITERS", c.MaxWaiters}, {"CACHE_MAX_BANS", c.MaxBans}, {"CACHE_MAX_CONNECTIONS", c.MaxConns},
+		{"CACHE_LIMIT_REPLICAS", c.LimitReplicas}, {"CACHE_LIMIT_TRACKED", c.LimitTracked}, {"CACHE_MAX_IN_FLIGHT", c.MaxInFlight}, {"CACHE_MAX_QUEUED", c.MaxQueued}} {
 		if n.value < 1 {
 			bad(n.name, "%d is not valid: want at least 1", n.value)
 		}
+	}
+	if c.RedisAddr != "" {
+		if _, _, err := net.SplitHostPort(c.RedisAddr); err != nil {
+			bad("CACHE_REDIS_ADDR", "%q is not valid: want host:port", c.RedisAddr)
+		}
+	}
+	if c.RedisAddr == "" && c.RedisPasswordFile != "" {
+		bad("CACHE_REDIS_PASSWORD_FILE", "has no meaning without CACHE_REDIS_ADDR")
 	}
 	if c.Memory < 1<<20 {
 		bad("CACHE_MEMORY", "%s is not valid: want at least 1MiB", c.Memory)

@@ -12,7 +12,7 @@
 // The parts: rfc9111 decides, store keeps, spool holds bodies that are arriving, origin asks, policy says
 // what the operator wants per path, http1 speaks to clients. This package puts them together.
 //
-// Seams for what stands before and beside the cache: [Admission] (limits) is asked before each request,
-// [Distributor] carries purges and bans to all replicas, and Doubt makes a replica that may have missed one
-// validate everything that it sends.
+// Before each request stands [Admission]: limits by client, and a bound on what is in flight (package limit).
+// Purges and bans reach all replicas through package fanout; a replica that may have missed one validates
+// everything that it sends.
 package cache

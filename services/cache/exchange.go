@@ -20,8 +20,6 @@ import (
 	"github.com/flotilla-dev/flotilla/services/cache/store"
 )
 
-type netipAddr = netip.Addr
-
 // exchange is one request and its answer. It belongs to the connection and is used again for the next.
 type exchange struct {
 	s    *Server
@@ -68,7 +66,7 @@ func (x *exchange) begin() {
 	rq := x.rq
 	x.started = time.Now()
 	x.client = x.peer
-	if len(x.s.Trusted) > 0 && x.s.Trusted.Contains(x.peer) {
+	if len(x.s.Trusted) > 0 && x.s.Trusted.Trusts(x.peer) {
 		x.client = x.s.Trusted.Client(x.peer, rq.Header.Joined("X-Forwarded-For"))
 	}
 	x.extra, x.cs, x.upstream, x.limited, x.admitted = x.extra[:0], rfc9111.CacheStatus{}, "", "", false

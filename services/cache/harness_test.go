@@ -28,8 +28,8 @@ import (
 
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 
-// limit bounds every test as a whole.
-const limit = 20 * time.Second
+// patience bounds every test as a whole.
+const patience = 20 * time.Second
 
 // world is a cache on a real socket in front of real origins.
 type world struct {
@@ -63,7 +63,7 @@ type settings struct {
 
 func newWorld(t *testing.T, set settings) *world {
 	t.Helper()
-	ctx, cancel := context.WithTimeout(context.Background(), limit)
+	ctx, cancel := context.WithTimeout(context.Background(), patience)
 	w := &world{t: t, ctx: ctx}
 	w.handler = func(rw http.ResponseWriter, _ *http.Request) { rw.Header().Set("Cache-Control", "max-age=60") }
 	own := httptest.NewServer(http.HandlerFunc(w.serveOrigin))
@@ -236,7 +236,7 @@ func (w *world) raw(text string) (net.Conn, *bufio.Reader) {
 	c, err := net.Dial("tcp", w.addr)
 	must(w.t, err)
 	w.t.Cleanup(func() { c.Close() })
-	must(w.t, c.SetDeadline(time.Now().Add(limit)))
+	must(w.t, c.SetDeadline(time.Now().Add(patience)))
 	_, err = io.WriteString(c, text)
 	must(w.t, err)
 	return c, bufio.NewReader(c)

@@ -1,7 +1,6 @@
 package cache
 
 import (
-	"context"
 	"errors"
 	"fmt"
 	"net/url"
@@ -9,113 +8,66 @@ import (
 	"strings"
 	"time"
 
+	"github.com/flotilla-dev/flotilla/services/cache/fanout"
 	"github.com/flotilla-dev/flotilla/services/cache/store"
 )
 
-// Order takes stored responses out of use. Exactly one of URL, Pattern and Key is set.
-type Order struct {
-	// URL purges all variants of one URL: https://host/path?query, or /path with Host.
-	URL string `json:"url,omitempty"`
-	// Pattern bans what an RE2 regular expression finds in path and query.
-	Pattern string `json:"pattern,omitempty"`
-	// Key bans what carries this surrogate key.
-	Key string `json:"key,omitempty"`
-	// Host restricts a ban to one host; empty: all hosts.
-	Host string `json:"host,omitempty"`
-}
-
-// Distributor carries an order to every replica of the cache, this one included: each then calls
-// [Server.Apply].
-type Distributor interface {
-	Distribute(context.Context, Order) error
-}
-
-// The bounds of an order.
-const (
-	maxOrderURL = 8 << 10
-	maxPattern  = 1 << 10
-	maxKey      = 256
-)
-
-// Validate names what is wrong with an order.
-func (o *Order) Validate() error {
-	set := 0
-	for _, s := range []string{o.URL, o.Pattern, o.Key} {
-		if s != "" {
-			set++
+// checkCommand finds what only a cache knows to be wrong with an invalidation; its shape is validated
+// already.
+func checkCommand(c fanout.Command) error {
+	if c.Ban != "" {
+		if _, err := regexp.Compile(c.Ban); err != nil {
+			return fmt.Errorf("ban: %w", err)
 		}
 	}
-	if set != 1 {
-		return errors.New("want exactly one of url, pattern and key")
-	}
-	switch {
-	case o.URL != "":
-		_, _, err := o.target()
-		return err
-	case len(o.Pattern) > maxPattern:
-		return fmt.Errorf("pattern: longer than %d bytes", maxPattern)
-	case o.Pattern != "":
-		if _, err := regexp.Compile(o.Pattern); err != nil {
-			return fmt.Errorf("pattern: %w", err)
-		}
-	case len(o.Key) > maxKey || strings.ContainsAny(o.Key, " \t\r\n"):
-		return fmt.Errorf("key: want at most %d bytes without spaces", maxKey)
+	if c.URL != "" && c.URL[0] == '/' && c.Host == "" {
+		return errors.New("url: without a host; send an absolute URL, or host beside it")
 	}
 	return nil
 }
 
-// target splits the URL of a purge.
-func (o *Order) target() (host, target string, err error) {
-	if len(o.URL) > maxOrderURL {
-		return "", "", fmt.Errorf("url: longer than %d bytes", maxOrderURL)
+// Apply carries out an invalidation in this replica. When it returns no response stored before, and none
+// that is arriving, is sent to a later request. It may be called again with the same command. removed counts
+// the resources that went at once; bans and keys are applied lazily and count nothing.
+func (s *Server) Apply(c fanout.Command) (removed int, err error) {
+	if err := errors.Join(c.Validate(), checkCommand(c)); err != nil {
+		return 0, err
 	}
-	u, err := url.Parse(o.URL)
+	switch {
+	case c.URL != "":
+		if s.invalidate(s.keyOf(c)) {
+			removed = 1
+		}
+	case c.Ban != "":
+		s.ban(store.Ban{Host: c.Host, Pattern: regexp.MustCompile(c.Ban)}) // checkCommand compiled it
+	default:
+		for _, key := range c.Keys {
+			s.ban(store.Ban{Host: c.Host, Tag: key})
+		}
+	}
+	return removed, nil
+}
+
+func (s *Server) ban(b store.Ban) {
+	s.Store.Ban(b)
+	s.metrics.bans.Inc()
+}
+
+// keyOf is the key of the resource that a command names by its URL.
+func (s *Server) keyOf(c fanout.Command) string {
+	u, err := url.Parse(c.URL)
 	if err != nil {
-		return "", "", errors.New("url: not a URL")
+		return "" // Validate parsed it
 	}
-	host = u.Host
+	host, path := u.Host, u.EscapedPath()
 	if host == "" {
-		host = o.Host
+		host = c.Host
 	}
-	if host == "" {
-		return "", "", errors.New("url: without a host; send an absolute URL, or host beside it")
-	}
-	path := u.EscapedPath()
 	if path == "" {
 		path = "/"
 	}
-	if path[0] != '/' {
-		return "", "", errors.New("url: the path does not begin with /")
-	}
-	if u.RawQuery != "" {
-		path += "?" + u.RawQuery
-	}
-	return host, path, nil
-}
-
-// Apply carries out an order in this replica. When it returns no response stored before, and none that is
-// arriving, is sent to a later request. It may be called again with the same order. removed counts the
-// resources that went at once; bans are applied lazily and count nothing.
-func (s *Server) Apply(o Order) (removed int, err error) {
-	if err := o.Validate(); err != nil {
-		return 0, err
-	}
-	if o.URL != "" {
-		host, target, _ := o.target()
-		path, query, _ := strings.Cut(target, "?")
-		path = plainPath(path)
-		if s.invalidate(store.Key(host, s.policy.Load().Match(path).Target(path, query))) {
-			removed = 1
-		}
-		return removed, nil
-	}
-	ban := store.Ban{Host: o.Host, Tag: o.Key}
-	if o.Pattern != "" {
-		ban.Pattern = regexp.MustCompile(o.Pattern) // Validate compiled it
-	}
-	s.Store.Ban(ban)
-	s.metrics.bans.Inc()
-	return 0, nil
+	path = plainPath(path)
+	return store.Key(strings.ToLower(host), s.policy.Load().Match(path).Target(path, u.RawQuery))
 }
 
 // Flush takes everything out of use: for a replica that cannot know what it missed. What is arriving is not
@@ -134,13 +86,4 @@ func (s *Server) invalidate(key string) bool {
 	}
 	s.metrics.invalidated.Inc()
 	return true
-}
-
-// order distributes, or applies here when there is nobody to distribute to.
-func (s *Server) order(ctx context.Context, o Order) error {
-	if s.Distributor != nil {
-		return s.Distributor.Distribute(ctx, o)
-	}
-	_, err := s.Apply(o)
-	return err
 }

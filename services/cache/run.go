@@ -90,8 +90,7 @@ func assemble(p *process.Process, cfg *Config, roots *certs.Roots, routes *polic
 	p.Go("access log", s.access.Run)
 	p.Go("lurker", func(ctx context.Context) error { st.Lurk(ctx, cfg.Sweep); st.Close(); return nil })
 	p.Go("fills", s.runFills)
-	s.administer(p.Admin)
-	return s, nil
+	return s, s.share(p, cfg)
 }
 
 func loadPolicy(path string) ([]byte, *policy.Policy, error) {

@@ -34,7 +34,7 @@ func (x *exchange) serve() {
 
 // admit asks the limits.
 func (x *exchange) admit(a Admission) bool {
-	x.caller = Caller{Peer: x.peer, Client: x.client, Method: x.rq.Method, Route: x.route.Name, Header: x.rq.Header, Now: x.started}
+	x.caller = Caller{Client: x.client, Path: plainPath(x.rq.Path), Header: x.rq.Header, fields: x.caller.fields}
 	var refused *problem.Problem
 	x.extra, refused, x.limited = a.Admit(&x.caller, x.extra)
 	if refused != nil {
@@ -42,6 +42,10 @@ func (x *exchange) admit(a Admission) bool {
 		return false
 	}
 	x.admitted = true
+	if x.caller.Login {
+		x.rq.Header = x.rq.Header.Del("Authorization")
+		x.selector.Request = x.rq.Header
+	}
 	return true
 }
 

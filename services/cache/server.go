@@ -10,35 +10,14 @@ import (
 	"go.opentelemetry.io/otel"
 	"go.opentelemetry.io/otel/trace"
 
-	"github.com/flotilla-dev/flotilla/internal/problem"
 	"github.com/flotilla-dev/flotilla/services/cache/accesslog"
 	"github.com/flotilla-dev/flotilla/services/cache/forwarded"
 	"github.com/flotilla-dev/flotilla/services/cache/http1"
+	"github.com/flotilla-dev/flotilla/services/cache/limit"
 	"github.com/flotilla-dev/flotilla/services/cache/origin"
 	"github.com/flotilla-dev/flotilla/services/cache/policy"
-	"github.com/flotilla-dev/flotilla/services/cache/rfc9111"
 	"github.com/flotilla-dev/flotilla/services/cache/store"
 )
-
-// Admission decides, before anything else is done, whether a request is served.
-type Admission interface {
-	// Admit may append header lines for the response, whatever its outcome. A non-nil problem is the answer;
-	// who, if not empty, names in the access log whom it was counted for. Strings of the caller die with the
-	// request.
-	Admit(c *Caller, fields rfc9111.Header) (with rfc9111.Header, refused *problem.Problem, who string)
-	// Done follows every Admit that did not refuse, when the response is out.
-	Done(c *Caller)
-}
-
-// Caller is what limits can go by.
-type Caller struct {
-	Peer   netipAddr // of the connection
-	Client netipAddr // behind trusted proxies
-	Method string
-	Route  string // name of the policy's route: its class
-	Header rfc9111.Header
-	Now    time.Time
-}
 
 // Options are the parts of a server.
 type Options struct {
@@ -61,8 +40,8 @@ type Options struct {
 	// Doubt, if set, reports that a purge or ban may have been missed: then no stored response is sent
 	// without validation.
 	Doubt func() bool
-	// Distributor carries orders to all replicas; nil applies them here only.
-	Distributor Distributor
+	// Limits is told the limits of a policy that was reloaded; nil: nobody is.
+	Limits func(limit.Limits) error
 
 	metrics *metrics
 }
@@ -107,6 +86,13 @@ func (s *Server) reload(content []byte) {
 		s.metrics.policyErrors.Inc()
 		s.Log.Error("policy not reloaded, the old one stays", "error", err)
 		return
+	}
+	if s.Limits != nil {
+		if err := s.Limits(p.Limits); err != nil {
+			s.metrics.policyErrors.Inc()
+			s.Log.Error("policy not reloaded, the old one stays", "error", err)
+			return
+		}
 	}
 	s.policy.Store(p)
 	s.Log.Info("policy reloaded", "routes", len(p.Routes()))

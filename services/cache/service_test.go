@@ -20,6 +20,7 @@ import (
 	"github.com/flotilla-dev/flotilla/internal/problem"
 	"github.com/flotilla-dev/flotilla/internal/process"
 	"github.com/flotilla-dev/flotilla/services/cache/accesslog"
+	"github.com/flotilla-dev/flotilla/services/cache/fanout"
 	"github.com/flotilla-dev/flotilla/services/cache/forwarded"
 	"github.com/flotilla-dev/flotilla/services/cache/rfc9111"
 )
@@ -245,17 +246,17 @@ func TestOrdersTakeResponsesOutOfUse(t *testing.T) {
 	t.Parallel()
 	for _, c := range []struct {
 		name  string
-		order Order
+		order fanout.Command
 		gone  bool
 	}{
-		{"purge", Order{URL: "http://HOST/a?b"}, true},
-		{"purge with host", Order{URL: "/a?b", Host: "HOST"}, true},
-		{"purge of another", Order{URL: "http://HOST/a"}, false},
-		{"pattern", Order{Pattern: `^/a\?`}, true},
-		{"pattern of another host", Order{Pattern: `^/a`, Host: "other.example"}, false},
-		{"pattern that does not match", Order{Pattern: `^/b`}, false},
-		{"key", Order{Key: "k2"}, true},
-		{"another key", Order{Key: "k"}, false},
+		{"purge", fanout.Command{URL: "http://HOST/a?b"}, true},
+		{"purge with host", fanout.Command{URL: "/a?b", Host: "HOST"}, true},
+		{"purge of another", fanout.Command{URL: "http://HOST/a"}, false},
+		{"pattern", fanout.Command{Ban: `^/a\?`}, true},
+		{"pattern of another host", fanout.Command{Ban: `^/a`, Host: "other.example"}, false},
+		{"pattern that does not match", fanout.Command{Ban: `^/b`}, false},
+		{"key", fanout.Command{Keys: []string{"k2"}}, true},
+		{"another key", fanout.Command{Keys: []string{"k"}}, false},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			t.Parallel()
@@ -284,7 +285,7 @@ func TestOrdersTakeResponsesOutOfUse(t *testing.T) {
 
 func TestAnOrderCoversWhatIsArriving(t *testing.T) {
 	t.Parallel()
-	for name, order := range map[string]Order{"purge": {URL: "/a"}, "pattern": {Pattern: "^/a"}, "key": {Key: "k"}} {
+	for name, order := range map[string]fanout.Command{"purge": {URL: "/a"}, "pattern": {Ban: "^/a"}, "key": {Keys: []string{"k"}}} {
 		w := newWorld(t, settings{})
 		release := make(chan struct{})
 		w.answer(func(rw http.ResponseWriter, _ *http.Request) {
@@ -450,22 +451,22 @@ func TestTheProgramServesPurgesReloadsAndStops(t *testing.T) {
 		t.Errorf("%s", r.cs())
 	}
 	order := fmt.Sprintf(`{"url":%q}`, url)
-	if r := ask(t, "POST", "http://"+admin+"/v1/invalidate", order); r.StatusCode != 401 {
+	if r := ask(t, "POST", "http://"+admin+"/v1/invalidations", order); r.StatusCode != 401 {
 		t.Errorf("without token: %d", r.StatusCode)
 	}
-	for _, wrong := range []string{`{}`, `{"url":"x","key":"y"}`, `{"pattern":"("}`, `{"nothing":1}`, `{"url":"/x"}`, `[`} {
-		if r := ask(t, "POST", "http://"+admin+"/v1/invalidate", wrong, "Authorization: Bearer 0123456789abcdef"); r.StatusCode != 400 {
+	for _, wrong := range []string{`{}`, `{"url":"/x","keys":["y"]}`, `{"ban":"("}`, `{"nothing":1}`, `{"url":"/x"}`, `[`} {
+		if r := ask(t, "POST", "http://"+admin+"/v1/invalidations", wrong, "Authorization: Bearer 0123456789abcdef"); r.StatusCode != 400 && r.StatusCode != 422 {
 			t.Errorf("%s: %d", wrong, r.StatusCode)
 		}
 	}
-	if r := ask(t, "POST", "http://"+admin+"/v1/invalidate", order, "Authorization: Bearer 0123456789abcdef"); r.StatusCode != 204 {
+	if r := ask(t, "POST", "http://"+admin+"/v1/invalidations", order, "Authorization: Bearer 0123456789abcdef"); r.StatusCode != 200 {
 		t.Errorf("purge: %d %s", r.StatusCode, r.body)
 	}
 	if r := ask(t, "GET", url, ""); r.hit() {
 		t.Errorf("after the purge: %s", r.cs())
 	}
 	must(t, os.WriteFile(file, []byte("routes: [{name: all, prefix: /, pass: true}]"), 0o600))
-	deadline := time.Now().Add(limit)
+	deadline := time.Now().Add(patience)
 	for !strings.Contains(ask(t, "GET", url, "").cs(), "bypass") {
 		if time.Now().After(deadline) {
 			t.Fatal("the policy was never reloaded")

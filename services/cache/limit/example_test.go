@@ -14,12 +14,8 @@ func ExampleLimiter() {
 	if err != nil {
 		panic(err)
 	}
-	var proxies limit.Proxies
-	if err := proxies.UnmarshalText([]byte("10.0.0.0/8")); err != nil {
-		panic(err)
-	}
-	identifier := &limit.Identifier{Proxies: proxies}
-	who := identifier.Identify(netip.MustParseAddr("10.0.0.7"), "198.51.100.1, 192.0.2.9", "", "")
+	identifier := &limit.Identifier{} // nobody logs in
+	who := identifier.Identify(netip.MustParseAddr("192.0.2.9"), "", "")
 	for range 3 {
 		d := limiter.Decide(who, "/dog")
 		fmt.Println(who, d.Allowed)

@@ -207,9 +207,10 @@ func TestAKeyFileWithAMistakeIsRefused(t *testing.T) {
 func TestIdentifyTakesTheLoginAndElseTheAddress(t *testing.T) {
 	private, public := keyPair('a')
 	v, _ := verifierOn(t, public)
-	i := &Identifier{Proxies: proxies(t, "10.0.0.0/8"), Tokens: v, Cookie: "__Host-login"}
+	i := &Identifier{Tokens: v, Cookie: "__Host-login"}
 	good := signed(t, jwt.SigningMethodEdDSA, private, claims("alice", time.Hour))
-	peer, behind := netip.MustParseAddr("10.1.1.1"), OfAddress(netip.MustParseAddr("192.0.2.7"))
+	client := netip.MustParseAddr("192.0.2.7")
+	behind := OfAddress(client)
 	for _, c := range []struct {
 		name, authorization, cookie string
 		want                        Identity
@@ -223,7 +224,7 @@ func TestIdentifyTakesTheLoginAndElseTheAddress(t *testing.T) {
 		{"forged", "Bearer " + good[:len(good)-4] + "AAAA", "", behind},
 		{"none", "", "", behind},
 	} {
-		if got := i.Identify(peer, "192.0.2.7", c.authorization, c.cookie); got != c.want {
+		if got := i.Identify(client, c.authorization, c.cookie); got != c.want {
 			t.Errorf("%s: %v, want %v", c.name, got, c.want)
 		}
 	}

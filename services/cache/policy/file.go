@@ -11,6 +11,7 @@ import (
 	"go.yaml.in/yaml/v3"
 
 	"github.com/flotilla-dev/flotilla/internal/config"
+	"github.com/flotilla-dev/flotilla/services/cache/limit"
 )
 
 // MaxRoutes bounds a file: routes are looked through one by one and each is a label value in metrics.
@@ -20,6 +21,8 @@ const MaxRoutes = 100
 type file struct {
 	Defaults settings `yaml:"defaults"`
 	Routes   []route  `yaml:"routes"`
+	// Limits are the rates that clients may have, by prefix of their own.
+	Limits limit.Limits `yaml:"limits"`
 }
 
 // route is one entry of the file.
@@ -111,7 +114,7 @@ func Parse(content []byte) (*Policy, error) {
 }
 
 func (f *file) validate() []error {
-	wrong := f.Defaults.validate("defaults")
+	wrong := append(f.Defaults.validate("defaults"), f.Limits.Validate("limits")...)
 	if len(f.Routes) > MaxRoutes {
 		return append(wrong, fmt.Errorf("routes: %d of them, at most %d", len(f.Routes), MaxRoutes))
 	}

@@ -5,11 +5,15 @@ import (
 	"strings"
 	"time"
 
+	"github.com/flotilla-dev/flotilla/services/cache/limit"
 	"github.com/flotilla-dev/flotilla/services/cache/rfc9111"
 )
 
 // Policy is a validated set of routes. It is immutable.
 type Policy struct {
+	// Limits are the rates that clients may have.
+	Limits limit.Limits
+
 	routes []*Route // longest prefix first; the last one covers everything
 }
 
@@ -58,7 +62,7 @@ func compile(f file) *Policy {
 		Rules:      rfc9111.Rules{ErrorGrace: defaultErrorGrace, HeuristicMax: defaultHeuristicMax},
 	}
 	f.Defaults.apply(&base)
-	p := &Policy{}
+	p := &Policy{Limits: f.Limits}
 	covered := false
 	for _, r := range f.Routes {
 		one := base

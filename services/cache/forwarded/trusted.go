@@ -1,6 +1,7 @@
-package limit
+package forwarded
 
 import (
+	"errors"
 	"fmt"
 	"net/netip"
 	"strings"
@@ -12,12 +13,13 @@ const (
 	maxAddress   = 128 // bytes of one, with port and brackets
 )
 
-// Proxies are the peers whose X-Forwarded-For is believed.
-type Proxies []netip.Prefix
+// Trusted are the proxies whose X-Forwarded-* fields are believed. The zero value trusts nobody.
+type Trusted []netip.Prefix
 
 // UnmarshalText reads networks and addresses separated by commas.
-func (p *Proxies) UnmarshalText(text []byte) error {
-	*p = nil
+func (t *Trusted) UnmarshalText(text []byte) error {
+	*t = nil
+	var wrong []error
 	for item := range strings.SplitSeq(string(text), ",") {
 		item = strings.TrimSpace(item)
 		if item == "" {
@@ -27,37 +29,39 @@ func (p *Proxies) UnmarshalText(text []byte) error {
 		if err != nil {
 			addr, errAddr := netip.ParseAddr(item)
 			if errAddr != nil {
-				return fmt.Errorf("%q is neither a network such as 10.0.0.0/8 nor an address", item)
+				wrong = append(wrong, fmt.Errorf("%q is neither a network such as 10.0.0.0/8 nor an address", item))
+				continue
 			}
 			prefix = netip.PrefixFrom(addr, addr.BitLen())
 		}
 		if a := prefix.Addr(); a.Is4In6() {
 			if prefix.Bits() < 96 {
-				return fmt.Errorf("%q covers more than the mapped IPv4 addresses", item)
+				wrong = append(wrong, fmt.Errorf("%q covers more than the mapped IPv4 addresses", item))
+				continue
 			}
 			prefix = netip.PrefixFrom(a.Unmap(), prefix.Bits()-96)
 		}
-		*p = append(*p, prefix.Masked())
+		*t = append(*t, prefix.Masked())
 	}
-	return nil
+	return errors.Join(wrong...)
 }
 
 // MarshalText writes what UnmarshalText reads.
-func (p Proxies) MarshalText() ([]byte, error) { return []byte(p.String()), nil }
+func (t Trusted) MarshalText() ([]byte, error) { return []byte(t.String()), nil }
 
 // String writes the networks separated by commas.
-func (p Proxies) String() string {
-	items := make([]string, len(p))
-	for i, prefix := range p {
+func (t Trusted) String() string {
+	items := make([]string, len(t))
+	for i, prefix := range t {
 		items[i] = prefix.String()
 	}
 	return strings.Join(items, ",")
 }
 
 // Trusts tells whether an address is that of a proxy.
-func (p Proxies) Trusts(a netip.Addr) bool {
+func (t Trusted) Trusts(a netip.Addr) bool {
 	a = a.Unmap().WithZone("")
-	for _, prefix := range p {
+	for _, prefix := range t {
 		if prefix.Contains(a) {
 			return true
 		}
@@ -71,9 +75,9 @@ func (p Proxies) Trusts(a netip.Addr) bool {
 //
 // forwarded are the field's lines in order. At something that is no address, and after 32 of them, the
 // search ends with the last address found: a proxy that forwards garbage is accountable for it.
-func (p Proxies) Client(peer netip.Addr, forwarded ...string) netip.Addr {
+func (t Trusted) Client(peer netip.Addr, forwarded ...string) netip.Addr {
 	client := peer.Unmap().WithZone("")
-	if !p.Trusts(client) {
+	if !t.Trusts(client) {
 		return client
 	}
 	seen := 0
@@ -95,7 +99,7 @@ func (p Proxies) Client(peer netip.Addr, forwarded ...string) netip.Addr {
 			if seen++; !ok || seen > maxForwarded {
 				return client
 			}
-			if client = addr; !p.Trusts(addr) {
+			if client = addr; !t.Trusts(addr) {
 				return client
 			}
 		}
@@ -122,64 +126,4 @@ func address(s string) (netip.Addr, bool) {
 		return netip.Addr{}, false
 	}
 	return a.Unmap().WithZone(""), true
-}
-
-// Identifier tells whom a request is counted for.
-type Identifier struct {
-	Proxies Proxies
-	Tokens  *Verifier // nil: nobody is logged in
-	Cookie  string    // the cookie that may carry the token, beside Authorization: Bearer
-}
-
-// Identify takes the address of the connection and the fields X-Forwarded-For (several lines joined by
-// commas), Authorization and Cookie, empty where the request has none. A token that is forged, expired or
-// for another audience makes no login: its request is counted for the address.
-func (i *Identifier) Identify(peer netip.Addr, forwarded, authorization, cookie string) Identity {
-	if who, ok := i.Login(authorization, cookie); ok {
-		return who
-	}
-	if forwarded == "" {
-		return OfAddress(peer)
-	}
-	return OfAddress(i.Proxies.Client(peer, forwarded))
-}
-
-// Login is the identity of the valid token in one of these fields, if there is any.
-func (i *Identifier) Login(authorization, cookie string) (Identity, bool) {
-	if i.Tokens == nil {
-		return Identity{}, false
-	}
-	if token := bearer(authorization); token != "" {
-		if who, ok := i.Tokens.Login(token); ok {
-			return who, true
-		}
-	}
-	if token := cookieValue(cookie, i.Cookie); token != "" {
-		return i.Tokens.Login(token)
-	}
-	return Identity{}, false
-}
-
-// bearer is the token of an Authorization field, or "".
-func bearer(authorization string) string {
-	const scheme = "bearer "
-	if len(authorization) < len(scheme) || !strings.EqualFold(authorization[:len(scheme)], scheme) {
-		return ""
-	}
-	return strings.Trim(authorization[len(scheme):], " ")
-}
-
-// cookieValue is the value of the first cookie of that name, or "".
-func cookieValue(cookies, name string) string {
-	if name == "" {
-		return ""
-	}
-	for cookies != "" {
-		var pair string
-		pair, cookies, _ = strings.Cut(cookies, ";")
-		if key, value, ok := strings.Cut(strings.TrimLeft(pair, " \t"), "="); ok && key == name {
-			return strings.Trim(value, `" `)
-		}
-	}
-	return ""
 }
