@@ -45,6 +45,8 @@ func table() []topology.Service {
 				"CACHE_UPSTREAM_SERVER_NAME": "dictionary",
 				"CACHE_POLICY_FILE":          `{{file "services/cache/policy/dictionary.yaml"}}`,
 				"CACHE_TRUSTED_PROXIES":      "127.0.0.0/8",
+				"CACHE_REDIS_ADDR":           `{{addr "redis"}}`,
+				"CACHE_LIMIT_REPLICAS":       "2",
 				"TLS_CERT_FILE":              `{{pki "cache/tls.crt"}}`,
 				"TLS_KEY_FILE":               `{{pki "cache/tls.key"}}`,
 			},

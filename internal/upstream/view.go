@@ -63,6 +63,7 @@ func (p *Pool) replaceView() {
 	}
 	close(old.changed)
 	switch was, is := len(old.usable), len(v.usable); {
+	case p.stopped: // its end was wanted
 	case was > 0 && is == 0:
 		p.log.Error("upstream unavailable", "reason", v.err.Error())
 	case was == 0 && is > 0:
