@@ -120,25 +120,43 @@ func TestNoInit(t *testing.T) {
 	})
 }
 
+// A sleep in a loop looks at a condition again or keeps a pace. Anywhere else it
+// hopes that something has happened, unless its line says what time it stands for.
 func TestNoTestSleepsToSynchronise(t *testing.T) {
 	tree, set := load(t)
-	each(tree, func(name string, fn *ast.FuncDecl) {
-		if !strings.HasSuffix(name, "_test.go") {
-			return
-		}
-		virtual := false // synctest's clock waits for nobody
-		ast.Inspect(fn, func(n ast.Node) bool {
-			if sel, ok := n.(*ast.SelectorExpr); ok {
-				if id, ok := sel.X.(*ast.Ident); ok {
-					virtual = virtual || id.Name == "synctest"
-					if id.Name == "time" && sel.Sel.Name == "Sleep" && !virtual {
-						t.Errorf("%s: time.Sleep in a test: synchronise instead", set.Position(n.Pos()))
-					}
+	for _, p := range tree.Packages {
+		for name, f := range p.Files {
+			if !strings.HasSuffix(name, "_test.go") {
+				continue
+			}
+			explained := map[int]bool{}
+			for _, group := range f.Comments {
+				explained[set.Position(group.Pos()).Line] = true
+			}
+			for _, at := range sleeps(f) {
+				if pos := set.Position(at); !explained[pos.Line] {
+					t.Errorf("%s: time.Sleep in a test: synchronise instead", pos)
 				}
 			}
-			return true
-		})
+		}
+	}
+}
+
+// sleeps finds the calls of time.Sleep outside of loops.
+func sleeps(f *ast.File) []token.Pos {
+	var found []token.Pos
+	ast.Inspect(f, func(n ast.Node) bool {
+		switch n := n.(type) {
+		case *ast.ForStmt, *ast.RangeStmt:
+			return false
+		case *ast.SelectorExpr:
+			if id, ok := n.X.(*ast.Ident); ok && id.Name == "time" && n.Sel.Name == "Sleep" {
+				found = append(found, n.Pos())
+			}
+		}
+		return true
 	})
+	return found
 }
 
 func each(tree *Tree, visit func(name string, fn *ast.FuncDecl)) {
