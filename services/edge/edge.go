@@ -1,0 +1,136 @@
+package edge
+
+import (
+	"crypto/tls"
+	"log/slog"
+	"net/http"
+	"net/netip"
+	"strconv"
+	"sync/atomic"
+	"time"
+
+	"go.opentelemetry.io/otel/trace"
+
+	"github.com/flotilla-dev/flotilla/internal/certs"
+	"github.com/flotilla-dev/flotilla/internal/problem"
+	"github.com/flotilla-dev/flotilla/services/edge/guard"
+	"github.com/flotilla-dev/flotilla/services/edge/routes"
+)
+
+// An edge is what all listeners of the process share.
+type edge struct {
+	cfg     *Config
+	log     *slog.Logger
+	sites   *sites
+	guard   *guard.Guard
+	certs   *certs.Store
+	metrics *metrics
+	access  *accessLog
+	workers *workers
+	tracer  trace.Tracer // nil: traces are not exported
+	trusted []netip.Prefix
+
+	// always is put into every answer over TLS 1.2 and 1.3 over TCP:
+	// Strict-Transport-Security and Alt-Svc, as lines of a head.
+	always []byte
+	hsts   string
+	altSvc string
+
+	closing atomic.Bool // answers ask clients to leave
+	date    atomic.Pointer[dateLine]
+}
+
+// dateLine is the Date field of one second.
+type dateLine struct {
+	second int64
+	line   []byte
+}
+
+// appendDate appends a Date field.
+func (e *edge) appendDate(b []byte, now time.Time) []byte {
+	d := e.date.Load()
+	if second := now.Unix(); d == nil || d.second != second {
+		d = &dateLine{second, []byte("Date: " + now.UTC().Format(http.TimeFormat) + "\r\n")}
+		e.date.Store(d)
+	}
+	return append(b, d.line...)
+}
+
+// announce prepares what answers say about this edge. http3 tells whether
+// HTTP/3 is served.
+func (e *edge) announce(http3 bool) {
+	if e.cfg.HSTS != "off" && e.cfg.HSTS != "" {
+		e.hsts = e.cfg.HSTS
+		e.always = append(e.always, "Strict-Transport-Security: "+e.hsts+"\r\n"...)
+	}
+	if http3 {
+		e.altSvc = `h3=":` + strconv.Itoa(e.cfg.PublicPort) + `"; ma=86400`
+		e.always = append(e.always, "Alt-Svc: "+e.altSvc+"\r\n"...)
+	}
+}
+
+// find returns the route of a request. sni is the server name of the handshake,
+// or "". The site is the one that host was found in.
+func (s *site) find(host *routes.Host, target string) (*route, *problem.Problem) {
+	path := target
+	for i := range len(path) {
+		if path[i] == '?' {
+			path = path[:i]
+			break
+		}
+	}
+	comparable, ok := routes.Comparable(path)
+	if !ok {
+		return nil, problem.New(http.StatusBadRequest, "malformed-path", "the path has dot segments or a broken percent-encoding")
+	}
+	r := host.Route(comparable)
+	if r == nil {
+		return nil, problem.New(http.StatusNotFound, "no-route", "this host has nothing at that path")
+	}
+	return s.routes[r.Index], nil
+}
+
+// host returns the virtual host of a Host field.
+func (e *edge) host(s *site, field, sni string) (*routes.Host, *problem.Problem) {
+	name, ok := routes.HostName(field)
+	if !ok {
+		return nil, problem.New(http.StatusBadRequest, "malformed-request", "the Host field is malformed")
+	}
+	host := s.table.Host(name)
+	if host == nil {
+		return nil, problem.New(http.StatusMisdirectedRequest, "unknown-host", "this server serves no such host")
+	}
+	// A client may use a connection for every name that its certificate carries
+	// (RFC 9113, 9.1.1), and for no other.
+	if sni != "" && sni != name {
+		cert, err := e.certs.Get(&tls.ClientHelloInfo{ServerName: sni})
+		if err != nil || cert.Leaf.VerifyHostname(name) != nil {
+			return nil, problem.New(http.StatusMisdirectedRequest, "misdirected", "the certificate of this connection is not for that host; open another connection")
+		}
+	}
+	return host, nil
+}
+
+// unacceptable are methods that no upstream is asked with.
+func unacceptable(method string) *problem.Problem {
+	switch method {
+	case http.MethodConnect, http.MethodTrace:
+		return problem.New(http.StatusMethodNotAllowed, "method-not-allowed", "this server does not do "+method)
+	}
+	return nil
+}
+
+// finish tells log, metrics and trace how a request ended.
+func (e *edge) finish(r *route, entry *entry, span trace.Span) {
+	entry.took = time.Since(entry.at)
+	if r != nil {
+		entry.route = r.label
+		r.observe(entry.protocol, entry.status, entry.took)
+	} else {
+		e.metrics.refused.observe(entry.protocol, entry.status, entry.took)
+	}
+	e.access.add(entry)
+	if span != nil {
+		endSpan(span, entry.status)
+	}
+}

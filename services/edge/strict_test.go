@@ -1,0 +1,255 @@
+package edge_test
+
+import (
+	"bufio"
+	"crypto/tls"
+	"fmt"
+	"io"
+	"net/http"
+	"strings"
+	"sync/atomic"
+	"testing"
+	"time"
+)
+
+func TestAmbiguousRequestsAreRefusedAndReachNobody(t *testing.T) {
+	t.Parallel()
+	var reached atomic.Int64
+	f := start(t, settings{}, backend(t, func(http.ResponseWriter, *http.Request) { reached.Add(1) }))
+	const host = "Host: a.localhost\r\n"
+	for name, c := range map[string]struct {
+		raw    string
+		status int
+	}{
+		"length and coding":      {"POST / HTTP/1.1\r\n" + host + "Content-Length: 4\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n", 400},
+		"coding and length":      {"POST / HTTP/1.1\r\n" + host + "Transfer-Encoding: chunked\r\nContent-Length: 4\r\n\r\n0\r\n\r\n", 400},
+		"two lengths":            {"POST / HTTP/1.1\r\n" + host + "Content-Length: 4\r\nContent-Length: 5\r\n\r\nabcde", 400},
+		"same length twice":      {"POST / HTTP/1.1\r\n" + host + "Content-Length: 4\r\nContent-Length: 4\r\n\r\nabcd", 400},
+		"list of lengths":        {"POST / HTTP/1.1\r\n" + host + "Content-Length: 4, 4\r\n\r\nabcd", 400},
+		"signed length":          {"POST / HTTP/1.1\r\n" + host + "Content-Length: +4\r\n\r\nabcd", 400},
+		"hex length":             {"POST / HTTP/1.1\r\n" + host + "Content-Length: 0x4\r\n\r\nabcd", 400},
+		"coding twice":           {"POST / HTTP/1.1\r\n" + host + "Transfer-Encoding: chunked\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n", 501},
+		"unknown coding":         {"POST / HTTP/1.1\r\n" + host + "Transfer-Encoding: gzip, chunked\r\n\r\n0\r\n\r\n", 501},
+		"coding with a tab":      {"POST / HTTP/1.1\r\n" + host + "Transfer-Encoding: \x0bchunked\r\n\r\n0\r\n\r\n", 400},
+		"coding in HTTP/1.0":     {"POST / HTTP/1.0\r\n" + host + "Transfer-Encoding: chunked\r\n\r\n0\r\n\r\n", 400},
+		"folded field":           {"GET / HTTP/1.1\r\n" + host + "X: a\r\n b\r\n\r\n", 400},
+		"space before colon":     {"GET / HTTP/1.1\r\n" + host + "Content-Length : 4\r\n\r\n", 400},
+		"space before first":     {"GET / HTTP/1.1\r\n X: a\r\n" + host + "\r\n", 400},
+		"bare LF":                {"GET / HTTP/1.1\n" + host + "\r\n", 400},
+		"only bare LF":           {"GET / HTTP/1.1\nHost: a.localhost\n\n", 400},
+		"CR in a value":          {"GET / HTTP/1.1\r\n" + host + "X: a\rb\r\n\r\n", 400},
+		"NUL in a value":         {"GET / HTTP/1.1\r\n" + host + "X: a\x00b\r\n\r\n", 400},
+		"no host":                {"GET / HTTP/1.1\r\n\r\n", 400},
+		"two hosts":              {"GET / HTTP/1.1\r\n" + host + host + "\r\n", 400},
+		"bad host":               {"GET / HTTP/1.1\r\nHost: a.localhost/x\r\n\r\n", 400},
+		"bad method":             {"G(T / HTTP/1.1\r\n" + host + "\r\n", 400},
+		"two spaces":             {"GET /a b HTTP/1.1\r\n" + host + "\r\n", 400},
+		"control in the target":  {"GET /\x01 HTTP/1.1\r\n" + host + "\r\n", 400},
+		"fragment in the target": {"GET /#a HTTP/1.1\r\n" + host + "\r\n", 400},
+		"relative target":        {"GET a HTTP/1.1\r\n" + host + "\r\n", 400},
+		"dot segments":           {"GET /a/../b HTTP/1.1\r\n" + host + "\r\n", 400},
+		"encoded dot segments":   {"GET /a/.%2E/b HTTP/1.1\r\n" + host + "\r\n", 400},
+		"broken encoding":        {"GET /%zz HTTP/1.1\r\n" + host + "\r\n", 400},
+		"version 2.0":            {"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n", 505},
+		"version 1.2":            {"GET / HTTP/1.2\r\n" + host + "\r\n", 505},
+		"no version":             {"GET /\r\n\r\n", 400},
+		"CONNECT":                {"CONNECT a.localhost:443 HTTP/1.1\r\n" + host + "\r\n", 405},
+		"TRACE":                  {"TRACE / HTTP/1.1\r\n" + host + "\r\n", 405},
+		"unknown expectation":    {"POST / HTTP/1.1\r\n" + host + "Expect: wonders\r\nContent-Length: 1\r\n\r\na", 417},
+		"head too long":          {"GET / HTTP/1.1\r\n" + host + "X: " + strings.Repeat("a", 40<<10) + "\r\n\r\n", 431},
+		"too many fields":        {"GET / HTTP/1.1\r\n" + host + strings.Repeat("X: a\r\n", 200) + "\r\n", 431},
+		"target too long":        {"GET /" + strings.Repeat("a", 9<<10) + " HTTP/1.1\r\n" + host + "\r\n", 414},
+	} {
+		answer := f.ask(c.raw)
+		if !strings.HasPrefix(answer, fmt.Sprintf("HTTP/1.1 %d ", c.status)) {
+			t.Errorf("%s: want %d, got %.60q", name, c.status, answer)
+			continue
+		}
+		if !strings.Contains(answer, "Content-Type: application/problem+json\r\n") {
+			t.Errorf("%s: the answer is no problem", name)
+		}
+		if c.status == 400 && !strings.Contains(answer, "Connection: close\r\n") && !strings.Contains(c.raw, "%") && !strings.Contains(c.raw, "..") && name != "bad host" {
+			t.Errorf("%s: the connection is kept", name)
+		}
+	}
+	if n := reached.Load(); n > 0 {
+		t.Errorf("%d of them reached the upstream", n)
+	}
+}
+
+func TestBadChunksEndTheExchange(t *testing.T) {
+	t.Parallel()
+	f := start(t, settings{}, backend(t, func(w http.ResponseWriter, r *http.Request) { io.Copy(io.Discard, r.Body) }))
+	for name, chunks := range map[string]string{
+		"no size":            "\r\nabc\r\n0\r\n\r\n",
+		"bad size":           "zz\r\nabc\r\n0\r\n\r\n",
+		"size with a sign":   "+3\r\nabc\r\n0\r\n\r\n",
+		"size with 0x":       "0x3\r\nabc\r\n0\r\n\r\n",
+		"size too large":     "fffffffffffffffff\r\nabc\r\n0\r\n\r\n",
+		"bare LF":            "3\nabc\r\n0\r\n\r\n",
+		"data too long":      "3\r\nabcd\r\n0\r\n\r\n",
+		"bare CR":            "3\rabc\r\n0\r\n\r\n",
+		"extension with LF":  "3;a\nb\r\nabc\r\n0\r\n\r\n",
+		"malformed trailers": "3\r\nabc\r\n0\r\nnot a field\r\n\r\n",
+	} {
+		answer := f.say("POST / HTTP/1.1\r\nHost: a.localhost\r\nTransfer-Encoding: chunked\r\n\r\n" + chunks)
+		if !strings.HasPrefix(answer, "HTTP/1.1 400 ") || !strings.Contains(answer, "Connection: close\r\n") {
+			t.Errorf("%s: %.80q", name, answer)
+		}
+	}
+}
+
+func TestTooLargeBodiesAreRefusedHoweverTheyCome(t *testing.T) {
+	t.Parallel()
+	f := start(t, settings{env: map[string]string{"EDGE_BODY_LIMIT": "64KiB"}}, backend(t, func(w http.ResponseWriter, r *http.Request) {
+		io.Copy(io.Discard, r.Body)
+	}))
+	each(t, f, func(t *testing.T, c *http.Client, _ string) {
+		for name, reader := range map[string]io.Reader{
+			"announced": strings.NewReader(strings.Repeat("a", 64<<10+1)),
+			"chunked":   io.MultiReader(strings.NewReader(strings.Repeat("a", 64<<10+1))),
+		} {
+			r, err := c.Post("https://a.localhost/", "text/plain", reader)
+			body(t, r, err)
+			if r.StatusCode != 413 {
+				t.Errorf("%s: %d", name, r.StatusCode)
+			}
+		}
+		r, err := c.Post("https://a.localhost/", "text/plain", strings.NewReader(strings.Repeat("a", 64<<10)))
+		body(t, r, err)
+		if r.StatusCode != 200 {
+			t.Errorf("a body of just the limit: %d", r.StatusCode)
+		}
+	})
+}
+
+func TestSlowHeadsAndBodiesAreCutOff(t *testing.T) {
+	t.Parallel()
+	f := start(t, settings{env: map[string]string{
+		"EDGE_HEADER_TIMEOUT": "200ms", "EDGE_MIN_RATE_GRACE": "200ms", "EDGE_HANDSHAKE_TIMEOUT": "200ms", "EDGE_IDLE_TIMEOUT": "400ms"}},
+		backend(t, func(w http.ResponseWriter, r *http.Request) { io.Copy(io.Discard, r.Body) }))
+	for name, raw := range map[string]string{
+		"head":         "GET / HTTP/1.1\r\nHost: a.local",
+		"body":         "POST / HTTP/1.1\r\nHost: a.localhost\r\nContent-Length: 100\r\n\r\nabc",
+		"chunked body": "POST / HTTP/1.1\r\nHost: a.localhost\r\nTransfer-Encoding: chunked\r\n\r\n3\r\nabc\r\n",
+	} {
+		if answer := f.say(raw); !strings.HasPrefix(answer, "HTTP/1.1 408 ") {
+			t.Errorf("%s: %.60q", name, answer)
+		}
+	}
+	if answer := f.say(""); answer != "" {
+		t.Errorf("an idle connection was answered with %q", answer)
+	}
+	for _, h2 := range []bool{false, true} {
+		reader, writer := io.Pipe()
+		go writer.Write([]byte("abc"))
+		r, err := f.client(h2).Post("https://a.localhost/", "text/plain", reader)
+		if err == nil { // HTTP/1.1 clients may see the connection close first
+			if body(t, r, err); r.StatusCode != 408 {
+				t.Errorf("slow body, HTTP/2 %v: %d", h2, r.StatusCode)
+			}
+		}
+		writer.Close()
+	}
+}
+
+func TestOddButValidRequestsAreUnderstood(t *testing.T) {
+	t.Parallel()
+	f := start(t, settings{}, backend(t, func(w http.ResponseWriter, r *http.Request) {
+		switch r.URL.Path {
+		case "/204":
+			w.WriteHeader(204)
+		case "/304":
+			w.Header().Set("Etag", `"x"`)
+			w.WriteHeader(304)
+		case "/flush":
+			w.(http.Flusher).Flush()
+			io.WriteString(w, "streamed")
+		default:
+			fmt.Fprintf(w, "%s %s %s", r.Method, r.Host, r.RequestURI)
+		}
+	}))
+	for name, c := range map[string]struct{ raw, want string }{
+		"HTTP/1.0":                 {"GET /x HTTP/1.0\r\nHost: a.localhost\r\n\r\n", "\r\n\r\nGET a.localhost /x"},
+		"HTTP/1.0 gets no chunks":  {"GET /flush HTTP/1.0\r\nHost: a.localhost\r\n\r\n", "\r\n\r\nstreamed"},
+		"absolute form":            {"GET http://a.localhost/x HTTP/1.1\r\nHost: evil\r\nConnection: close\r\n\r\n", "GET a.localhost /x"},
+		"absolute form, no path":   {"GET http://a.localhost HTTP/1.1\r\nHost: evil\r\nConnection: close\r\n\r\n", "GET a.localhost /"},
+		"asterisk form":            {"OPTIONS * HTTP/1.1\r\nHost: a.localhost\r\nConnection: close\r\n\r\n", "HTTP/1.1 404"},
+		"empty lines before":       {"\r\n\r\nGET /x HTTP/1.1\r\nHost: a.localhost\r\nConnection: close\r\n\r\n", "GET a.localhost /x"},
+		"pipelined":                {"GET /1 HTTP/1.1\r\nHost: a.localhost\r\n\r\nGET /2 HTTP/1.1\r\nHost: a.localhost\r\nConnection: close\r\n\r\n", "GET a.localhost /2"},
+		"pipelined after a body":   {"POST /1 HTTP/1.1\r\nHost: a.localhost\r\nContent-Length: 3\r\n\r\nabcGET /2 HTTP/1.1\r\nHost: a.localhost\r\nConnection: close\r\n\r\n", "GET a.localhost /2"},
+		"pipelined after chunks":   {"POST /1 HTTP/1.1\r\nHost: a.localhost\r\nTransfer-Encoding: chunked\r\n\r\n3;x=y\r\nabc\r\n0\r\n\r\nGET /2 HTTP/1.1\r\nHost: a.localhost\r\nConnection: close\r\n\r\n", "a.localhost /"},
+		"no content":               {"GET /204 HTTP/1.1\r\nHost: a.localhost\r\nConnection: close\r\n\r\n", "HTTP/1.1 204"},
+		"not modified":             {"GET /304 HTTP/1.1\r\nHost: a.localhost\r\nConnection: close\r\n\r\n", "HTTP/1.1 304"},
+		"host with port and a dot": {"GET /x HTTP/1.1\r\nHost: A.LOCALHOST.:8443\r\nConnection: close\r\n\r\n", "GET A.LOCALHOST.:8443 /x"},
+	} {
+		answer := f.ask(c.raw)
+		if !strings.Contains(answer, c.want) {
+			t.Errorf("%s: %q lacks %q", name, answer, c.want)
+		}
+	}
+	r, err := f.client(false).Head("https://a.localhost/x")
+	if body(t, r, err); r.ContentLength != int64(len("HEAD a.localhost /x")) {
+		t.Errorf("HEAD: Content-Length %d", r.ContentLength)
+	}
+}
+
+func TestHopByHopFieldsEndHere(t *testing.T) {
+	t.Parallel()
+	f := start(t, settings{}, backend(t, func(w http.ResponseWriter, r *http.Request) {
+		for name := range r.Header {
+			w.Header().Add("Got", name)
+		}
+		w.Header().Set("Connection", "X-Private")
+		w.Header().Set("X-Private", "1")
+		w.Header().Set("Keep-Alive", "timeout=5")
+		w.Header().Set("Alt-Svc", `h3=":1"`)
+		w.Header().Set("Strict-Transport-Security", "max-age=0")
+	}))
+	answer := f.say("GET / HTTP/1.1\r\nHost: a.localhost\r\nConnection: close, X-Mine\r\nX-Mine: 1\r\nKeep-Alive: 1\r\nProxy-Connection: x\r\nTE: gzip\r\nUpgrade: h2c\r\nHTTP2-Settings: x\r\nX-Other: 1\r\n\r\n")
+	r, err := http.ReadResponse(bufio.NewReader(strings.NewReader(answer)), nil)
+	check(t, err)
+	got := strings.Join(r.Header["Got"], " ")
+	for _, name := range []string{"X-Mine", "Keep-Alive", "Proxy-Connection", "Te", "Upgrade", "Http2-Settings"} {
+		if strings.Contains(" "+got+" ", " "+name+" ") {
+			t.Errorf("%s was passed on", name)
+		}
+	}
+	if !strings.Contains(got, "X-Other") {
+		t.Error("X-Other was not passed on")
+	}
+	if r.Header.Get("X-Private") != "" || r.Header.Get("Keep-Alive") != "" {
+		t.Error("hop-by-hop fields of the answer were passed on")
+	}
+	if len(r.Header["Alt-Svc"]) != 1 || r.Header.Get("Alt-Svc") == `h3=":1"` || r.Header.Get("Strict-Transport-Security") != "max-age=31536000" {
+		t.Errorf("an upstream speaks for the edge: %q %q", r.Header["Alt-Svc"], r.Header["Strict-Transport-Security"])
+	}
+}
+
+func TestTLSIsModernAndResumed(t *testing.T) {
+	t.Parallel()
+	f := start(t, settings{}, backend(t, echoName("app")))
+	for _, old := range []*tls.Config{
+		{MinVersion: tls.VersionTLS10, MaxVersion: tls.VersionTLS11},
+		{MaxVersion: tls.VersionTLS12, CipherSuites: []uint16{tls.TLS_ECDHE_ECDSA_WITH_AES_128_CBC_SHA}},
+	} {
+		old.RootCAs, old.ServerName = f.ca.pool, "a.localhost"
+		if c, err := tls.Dial("tcp", f.https, old); err == nil {
+			c.Close()
+			t.Errorf("version %x with suites %x was accepted", old.MaxVersion, old.CipherSuites)
+		}
+	}
+	client := &tls.Config{RootCAs: f.ca.pool, ServerName: "a.localhost", ClientSessionCache: tls.NewLRUClientSessionCache(1)}
+	for attempt := range 2 {
+		c, err := tls.Dial("tcp", f.https, client)
+		check(t, err)
+		check(t, c.SetDeadline(time.Now().Add(patience)))
+		fmt.Fprint(c, "GET / HTTP/1.1\r\nHost: a.localhost\r\nConnection: close\r\n\r\n")
+		_, err = io.ReadAll(c)
+		check(t, err)
+		if resumed := c.ConnectionState().DidResume; resumed != (attempt == 1) {
+			t.Errorf("connection %d: resumed %v", attempt, resumed)
+		}
+		c.Close()
+	}
+}
