@@ -1,0 +1,79 @@
+package wiring
+
+import (
+	"maps"
+	"path"
+	"regexp"
+	"slices"
+	"strconv"
+	"strings"
+)
+
+// A target is what a variable of a process points to: a port of another.
+type target struct {
+	variable string
+	host     string
+	port     int
+	admin    int  // port on which health is checked; 0: none
+	dns      bool // resolved again and again
+	file     bool // members come from a file that the local runner writes; no ports
+}
+
+var (
+	address = regexp.MustCompile(`^(dns:)?([a-z][a-z0-9-]*)(?:\.[a-z0-9.-]+)?:([0-9]+)(?:/([0-9]+))?$`)
+	url     = regexp.MustCompile(`^[a-z]+://(?:[^@/]*@)?([a-z][a-z0-9-]*)(?:\.[a-z0-9.-]+)?:([0-9]+)(?:/|$)`)
+	members = regexp.MustCompile(`^file:.*/endpoints/([a-z][a-z0-9-]*)$`)
+)
+
+// targets finds the addresses of other processes among the variables: upstream
+// addresses (host:port/admin, dns:…, file:…) and URLs with a port.
+func (p Process) targets() []target {
+	if p.Optional { // load comes from outside, by the public name
+		return nil
+	}
+	var all []target
+	for _, variable := range slices.Sorted(maps.Keys(p.Env)) {
+		for one := range strings.SplitSeq(p.Env[variable], ",") {
+			if t, ok := parseTarget(strings.TrimSpace(one)); ok {
+				t.variable = variable
+				all = append(all, t)
+			}
+		}
+	}
+	return all
+}
+
+func parseTarget(s string) (target, bool) {
+	if m := url.FindStringSubmatch(s); m != nil {
+		return target{host: m[1], port: number(m[2])}, true
+	}
+	if m := members.FindStringSubmatch(s); m != nil {
+		return target{host: path.Base(m[1]), file: true, dns: true}, true
+	}
+	if m := address.FindStringSubmatch(s); m != nil && m[2] != "localhost" && m[2] != "fd" { // fd:3 is an inherited listener
+		return target{host: m[2], port: number(m[3]), admin: number(m[4]), dns: m[1] != ""}, true
+	}
+	return target{}, false
+}
+
+func number(s string) int {
+	n, err := strconv.Atoi(s)
+	if err != nil {
+		return 0 // the pattern lets digits through only, or nothing
+	}
+	return n
+}
+
+// calls are the connections that the configuration makes the fleet open.
+func (f Fleet) calls() []Call {
+	var all []Call
+	for _, p := range f.Processes {
+		for _, t := range p.targets() {
+			all = append(all, Call{p.Name, t.host, t.port, "tcp"})
+			if t.admin != 0 {
+				all = append(all, Call{p.Name, t.host, t.admin, "tcp"})
+			}
+		}
+	}
+	return all
+}

@@ -1,0 +1,164 @@
+package wiring
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"fmt"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"slices"
+
+	"github.com/flotilla-dev/flotilla/internal/config"
+	"github.com/flotilla-dev/flotilla/internal/process"
+)
+
+// A Program is one of ours, as it describes itself.
+type Program struct {
+	process.Help
+	Dir   string // folder of its module
+	Image bool   // is built into an image; embedded backends are not, the real server stands there
+}
+
+// Catalogue is every program by name.
+type Catalogue map[string]Program
+
+// parts are the folders in which a module is a program of the fleet; its
+// program has the name of the module's folder.
+var parts = []struct {
+	pattern string
+	image   bool
+}{
+	{"services/*", true}, {"sidecars/*", true}, {"ambassadors/*", true}, {"adapters/*", true}, {"batch/*", true},
+	{"infra/pki", true}, {"infra/backends/*", false},
+}
+
+// programs finds the folders of all programs below root.
+func programs(root string) ([]Program, error) {
+	var found []Program
+	for _, part := range parts {
+		dirs, err := filepath.Glob(filepath.Join(root, part.pattern))
+		if err != nil {
+			return nil, err
+		}
+		for _, dir := range dirs {
+			if _, err := os.Stat(filepath.Join(dir, "cmd", filepath.Base(dir), "main.go")); err != nil {
+				continue // a library, or another command
+			}
+			rel, err := filepath.Rel(root, dir)
+			if err != nil {
+				return nil, err
+			}
+			found = append(found, Program{Dir: filepath.ToSlash(rel), Image: part.image})
+		}
+	}
+	slices.SortFunc(found, func(a, b Program) int { return bytes.Compare([]byte(a.Dir), []byte(b.Dir)) })
+	return found, nil
+}
+
+// Ask builds every program below root into bin and asks it for --help=json.
+func Ask(ctx context.Context, root, bin string) (Catalogue, error) {
+	found, err := programs(root)
+	if err != nil {
+		return nil, err
+	}
+	catalogue := Catalogue{}
+	for _, p := range found {
+		if err := p.ask(ctx, root, bin); err != nil {
+			return nil, fmt.Errorf("%s: %w", p.Dir, err)
+		}
+		catalogue[p.Program] = p
+	}
+	return catalogue, nil
+}
+
+// Cross compiles every program that is built into an image for another platform,
+// as images for it would be, and keeps nothing.
+func Cross(ctx context.Context, root, goos, goarch string) error {
+	found, err := programs(root)
+	if err != nil {
+		return err
+	}
+	for _, p := range found {
+		if !p.Image {
+			continue
+		}
+		if err := p.build(ctx, root, os.DevNull, "CGO_ENABLED=0", "GOOS="+goos, "GOARCH="+goarch); err != nil {
+			return fmt.Errorf("%s: %w", p.Dir, err)
+		}
+	}
+	return nil
+}
+
+// build compiles from the module's own folder: that works with a workspace and
+// without.
+func (p *Program) build(ctx context.Context, root, out string, env ...string) error {
+	build := exec.CommandContext(ctx, "go", "build", "-o", out, "./cmd/"+filepath.Base(p.Dir))
+	build.Dir = filepath.Join(root, p.Dir)
+	build.Env = append(os.Environ(), env...)
+	if text, err := build.CombinedOutput(); err != nil {
+		return fmt.Errorf("build: %w\n%s", err, text)
+	}
+	return nil
+}
+
+func (p *Program) ask(ctx context.Context, root, bin string) error {
+	name := filepath.Base(p.Dir)
+	out := filepath.Join(bin, name)
+	if err := p.build(ctx, root, out); err != nil {
+		return err
+	}
+	help := exec.CommandContext(ctx, out, "--help=json")
+	help.Env = []string{} // what it says must not depend on where it is asked
+	text, err := help.Output()
+	if err != nil {
+		return fmt.Errorf("--help=json: %w", err)
+	}
+	if err := json.Unmarshal(text, &p.Help); err != nil {
+		return fmt.Errorf("--help=json: %w", err)
+	}
+	if p.Program != name {
+		return fmt.Errorf("--help=json calls the program %q, its folder %q", p.Program, name)
+	}
+	return nil
+}
+
+// images are the programs that are built into images, by name.
+func (c Catalogue) images() []Program {
+	var all []Program
+	for _, p := range c {
+		if p.Image {
+			all = append(all, p)
+		}
+	}
+	slices.SortFunc(all, func(a, b Program) int { return bytes.Compare([]byte(a.Program), []byte(b.Program)) })
+	return all
+}
+
+// param finds a parameter, or the family that a variable belongs to.
+func (p Program) param(name string) (config.Param, bool) {
+	for _, param := range p.Params {
+		family, isFamily := cutStar(param.Name)
+		if param.Name == name || isFamily && len(name) > len(family) && name[:len(family)] == family {
+			return param, true
+		}
+	}
+	return config.Param{}, false
+}
+
+func cutStar(name string) (string, bool) {
+	if name == "" || name[len(name)-1] != '*' {
+		return name, false
+	}
+	return name[:len(name)-1], true
+}
+
+// value is what a process works with: what it is given, else its default.
+func (p Program) value(given map[string]string, name string) string {
+	if v, ok := given[name]; ok {
+		return v
+	}
+	param, _ := p.param(name)
+	return param.Default
+}

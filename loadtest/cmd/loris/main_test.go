@@ -1,0 +1,45 @@
+package main
+
+import (
+	"context"
+	"encoding/pem"
+	"net/http/httptest"
+	"os"
+	"path/filepath"
+	"testing"
+
+	"go.uber.org/goleak"
+)
+
+func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
+
+func TestTheAttackHoldsItsConnectionsUntilItIsTold(t *testing.T) {
+	server := httptest.NewTLSServer(nil)
+	defer server.Close()
+	ca := filepath.Join(t.TempDir(), "ca.crt")
+	if err := os.WriteFile(ca, pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: server.Certificate().Raw}), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	a := &attack{addr: server.Listener.Addr().String(), name: "example.com", n: 20, from: 5}
+	if err := a.prepare(ca); err != nil {
+		t.Fatal(err)
+	}
+	ctx, cancel := context.WithCancel(t.Context())
+	done := make(chan struct{})
+	go func() { defer close(done); a.run(ctx) }()
+	for a.most.Load() < 20 && pause(ctx, 1e6) {
+	}
+	cancel()
+	<-done
+	if a.most.Load() != 20 || a.held.Load() != 0 {
+		t.Errorf("held %d, most %d", a.held.Load(), a.most.Load())
+	}
+}
+
+func TestOnlyLoopbackIsAttacked(t *testing.T) {
+	for _, addr := range []string{"192.0.2.1:443", "example.com:443", "127.0.0.1"} {
+		if err := (&attack{addr: addr, n: 1, from: 1}).prepare(""); err == nil {
+			t.Errorf("%s: no error", addr)
+		}
+	}
+}

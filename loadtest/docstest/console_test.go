@@ -1,0 +1,43 @@
+package docstest
+
+import (
+	"reflect"
+	"testing"
+)
+
+func TestABlockIsCommandsAndWhatTheyPrint(t *testing.T) {
+	page := "text\n```console\n$ echo a\na\n\n$ printf \\\n  '%s' \\\n 'b\\n'\nb\n```\n```sh\n$ not executed\n```\n```console\n$ true\n```\n"
+	got, err := Parse(page)
+	want := []Step{{3, "echo a", []string{"a", ""}}, {6, "printf \\\n  '%s' \\\n 'b\\n'", []string{"b"}}, {15, "true", nil}}
+	if err != nil || !reflect.DeepEqual(got, want) {
+		t.Errorf("%+v, %v", got, err)
+	}
+}
+
+func TestABadBlockIsAnError(t *testing.T) {
+	for _, page := range []string{"```console\n$ a\n", "```console\noutput\n```", "```console\n$ a \\\n```", "```console\n$ a\n```\n```console\nb\n```"} {
+		if steps, err := Parse(page); err == nil {
+			t.Errorf("%q: %+v", page, steps)
+		}
+	}
+}
+
+func TestOutputMustHaveTheLinesInOrder(t *testing.T) {
+	output := "HTTP/2 200 \nage: 12\ncache-status: flotilla; hit; ttl=288\n\n{\"word\":\"dog\"}\n"
+	for _, c := range []struct {
+		want []string
+		miss string
+	}{
+		{nil, ""},
+		{[]string{"HTTP/2 200", "cache-status: flotilla; hit;…", `{"word":"dog"}`}, ""},
+		{[]string{"cache-status: …", "age: …"}, "age: …"},
+		{[]string{"age: 1"}, "age: 1"},
+		{[]string{"…dog…"}, ""},
+		{[]string{"age:     12"}, ""},
+		{[]string{"a.e: 12"}, "a.e: 12"},
+	} {
+		if got := Check(c.want, output); got != c.miss {
+			t.Errorf("%q: missing %q, want %q", c.want, got, c.miss)
+		}
+	}
+}

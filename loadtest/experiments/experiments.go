@@ -1,0 +1,11 @@
+// Package experiments holds what prove runs: for each pattern the questions, and for
+// each question a function that measures the answer. One file per question; what they
+// share – processes, load, comparison – is in rig, openloop, closedloop and duel.
+package experiments
+
+import "github.com/flotilla-dev/flotilla/loadtest/proof"
+
+// All lists the patterns in the order of the catalogue.
+func All() []proof.Pattern {
+	return []proof.Pattern{r1(), r2(), r3(), r4(), r5()}
+}

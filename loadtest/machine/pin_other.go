@@ -1,0 +1,16 @@
+//go:build !linux
+
+package machine
+
+import "os/exec"
+
+// Start starts a command; pinning it to CPUs needs Linux.
+func Start(cmd *exec.Cmd, cpus ...int) error {
+	if len(cpus) > 0 {
+		return ErrUnsupported
+	}
+	return cmd.Start()
+}
+
+// CPUs is unknown here.
+func CPUs() []int { return nil }

@@ -1,0 +1,154 @@
+package rig
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+
+	"github.com/flotilla-dev/flotilla/loadtest/machine"
+	"github.com/flotilla-dev/flotilla/loadtest/proof"
+)
+
+// Rig is a place for one experiment.
+type Rig struct {
+	Root string // of the tree
+	Dir  string // scratch
+	Log  func(format string, args ...any)
+
+	closers []func()
+}
+
+// New returns an empty rig for an experiment.
+func New(r *proof.Report) *Rig { return &Rig{Root: r.Root, Dir: r.Dir, Log: r.Log} }
+
+// Close ends everything, the youngest first.
+func (g *Rig) Close() {
+	for len(g.closers) > 0 {
+		last := len(g.closers) - 1
+		g.closers[last]()
+		g.closers = g.closers[:last]
+	}
+}
+
+// Defer adds to what Close does.
+func (g *Rig) Defer(f func()) { g.closers = append(g.closers, f) }
+
+// packages are the programs of the tree, by the name of their binary.
+var packages = map[string]string{
+	"content":    "./services/content/cmd/content",
+	"dictionary": "./services/dictionary/cmd/dictionary",
+	"cache":      "./services/cache/cmd/cache",
+	"edge":       "./services/edge/cmd/edge",
+	"redis":      "./infra/backends/redis/cmd/redis",
+	"local":      "./infra/local",
+	"loris":      "./loadtest/cmd/loris",
+	"httputil":   "./loadtest/peers/httputil",
+	"bare":       "./loadtest/peers/bare",
+	"handshakes": "./loadtest/cmd/handshakes",
+}
+
+// Build compiles programs; what has not changed is not linked again.
+func (g *Rig) Build(ctx context.Context, programs ...string) error {
+	argv := []string{"build", "-o", g.bin() + string(filepath.Separator)}
+	for _, p := range programs {
+		argv = append(argv, packages[p])
+	}
+	if err := os.MkdirAll(g.bin(), 0o755); err != nil {
+		return fmt.Errorf("build: %w", err)
+	}
+	cmd := exec.CommandContext(ctx, "go", argv...)
+	cmd.Dir = g.Root
+	if out, err := cmd.CombinedOutput(); err != nil {
+		return fmt.Errorf("build %s: %w\n%s", strings.Join(programs, ", "), err, out)
+	}
+	return nil
+}
+
+// Programs are the processes of the fleet, and what runs it here.
+func Programs() []string { return []string{"content", "dictionary", "cache", "edge", "redis", "local"} }
+
+// BuildCold compiles programs with an empty build cache, as a newcomer does.
+func (g *Rig) BuildCold(ctx context.Context, programs ...string) error {
+	cache := filepath.Join(g.Dir, "build-cache")
+	argv := []string{"build", "-o", filepath.Join(g.Dir, "cold") + string(filepath.Separator)}
+	if err := os.MkdirAll(filepath.Join(g.Dir, "cold"), 0o755); err != nil {
+		return fmt.Errorf("build: %w", err)
+	}
+	for _, p := range programs {
+		argv = append(argv, packages[p])
+	}
+	cmd := exec.CommandContext(ctx, "go", argv...)
+	cmd.Dir, cmd.Env = g.Root, append(os.Environ(), "GOCACHE="+cache)
+	out, err := cmd.CombinedOutput()
+	if err != nil {
+		return fmt.Errorf("build with an empty cache: %w\n%s", err, out)
+	}
+	return os.RemoveAll(cache)
+}
+
+func (g *Rig) bin() string { return filepath.Join(g.Dir, "bin") }
+
+// Bin is the path of a built program.
+func (g *Rig) Bin(program string) string { return filepath.Join(g.bin(), program) }
+
+// Need returns Missing when a program of others is not installed. Debian keeps
+// servers where an ordinary user's PATH does not reach.
+func Need(names ...string) error {
+	var absent []string
+	for _, name := range names {
+		if _, err := Find(name); err != nil {
+			absent = append(absent, name)
+		}
+	}
+	if len(absent) > 0 {
+		return proof.Missing{What: strings.Join(absent, ", ") + " is not installed"}
+	}
+	return nil
+}
+
+// Find looks for a program in PATH and where servers are.
+func Find(name string) (string, error) {
+	path, err := exec.LookPath(name)
+	if err == nil || errors.Is(err, exec.ErrDot) {
+		return path, err
+	}
+	for _, dir := range []string{"/usr/sbin", "/usr/local/sbin"} {
+		if path, err := exec.LookPath(filepath.Join(dir, name)); err == nil {
+			return path, nil
+		}
+	}
+	return "", err
+}
+
+// TwoCPUs is the method for rates: the server on the first CPU, load and
+// upstream on the second.
+func TwoCPUs() (server, load int, err error) {
+	cpus := machine.CPUs()
+	if len(cpus) < 2 {
+		return 0, 0, proof.Missing{What: "two CPUs that a process can be pinned to"}
+	}
+	return cpus[0], cpus[1], nil
+}
+
+// Addr returns a free TCP address on loopback that is free for UDP too. It may
+// be taken before it is used, which then is an ordinary error.
+func Addr() (string, error) {
+	for range 20 {
+		ln, err := net.Listen("tcp", "127.0.0.1:0")
+		if err != nil {
+			return "", fmt.Errorf("free address: %w", err)
+		}
+		addr := ln.Addr().String()
+		udp, err := net.ListenPacket("udp", addr)
+		_ = ln.Close() // only its number was wanted
+		if err == nil {
+			return addr, udp.Close()
+		}
+	}
+	return "", errors.New("free address: none in 20 tries")
+}

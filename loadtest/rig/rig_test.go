@@ -1,0 +1,122 @@
+package rig_test
+
+import (
+	"crypto/tls"
+	"errors"
+	"io"
+	"net/http"
+	"net/http/httptest"
+	"os"
+	"path/filepath"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"go.uber.org/goleak"
+
+	"github.com/flotilla-dev/flotilla/loadtest/openloop"
+	"github.com/flotilla-dev/flotilla/loadtest/proof"
+	"github.com/flotilla-dev/flotilla/loadtest/rig"
+)
+
+func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
+
+func empty(t *testing.T) *rig.Rig {
+	t.Helper()
+	g := &rig.Rig{Root: "../..", Dir: t.TempDir(), Log: t.Logf}
+	t.Cleanup(g.Close)
+	return g
+}
+
+func TestAProgramThatIsNotInstalledIsMissingNotFailed(t *testing.T) {
+	var missing proof.Missing
+	if err := rig.Need("sh", "no-such-program"); !errors.As(err, &missing) || !strings.HasPrefix(missing.What, "no-such-program is") {
+		t.Errorf("%v", err)
+	}
+	if err := rig.Need("sh"); err != nil {
+		t.Error(err)
+	}
+}
+
+func TestTheOriginAnswersNoFasterThanItsRate(t *testing.T) {
+	g := empty(t)
+	o := &rig.Origin{Rate: 200}
+	if err := g.Origin(o); err != nil {
+		t.Fatal(err)
+	}
+	client, err := openloop.Target{URL: "http://" + o.Addr}.Open()
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer client.Close()
+	begin := time.Now()
+	var wg sync.WaitGroup
+	for range 21 { // the first at once, each further one 5 ms later
+		wg.Go(func() {
+			if a := client.Get(t.Context(), "/100/x", nil); a.Err != nil || a.Bytes != 100 {
+				t.Errorf("%+v", a)
+			}
+		})
+	}
+	wg.Wait()
+	if took := time.Since(begin); took < 100*time.Millisecond {
+		t.Errorf("21 answers in %v at 200/s", took)
+	}
+	if n := o.Requests.Load(); n != 21 {
+		t.Errorf("counted %d", n)
+	}
+}
+
+func TestTheOriginRefusesWhatIsNoSize(t *testing.T) {
+	for _, path := range []string{"/", "/x", "/-1/x", "/99999999999/x"} {
+		w := httptest.NewRecorder()
+		new(rig.Origin).ServeHTTP(w, httptest.NewRequest(http.MethodGet, path, nil))
+		if w.Code != http.StatusNotFound {
+			t.Errorf("%s: %d", path, w.Code)
+		}
+	}
+}
+
+func TestTheAuthorityCertifiesWhatItsPoolTrusts(t *testing.T) {
+	g := empty(t)
+	a, err := g.Authority()
+	if err != nil {
+		t.Fatal(err)
+	}
+	cert, key, err := a.Issue("site", "dictionary.localhost")
+	if err != nil {
+		t.Fatal(err)
+	}
+	pair, err := tls.LoadX509KeyPair(cert, key)
+	if err != nil {
+		t.Fatal(err)
+	}
+	server := httptest.NewUnstartedServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { _, _ = io.WriteString(w, "hi") }))
+	server.TLS = &tls.Config{Certificates: []tls.Certificate{pair}}
+	server.StartTLS()
+	defer server.Close()
+	client, err := openloop.Target{URL: "https://dictionary.localhost", Address: server.Listener.Addr().String(), Roots: a.Pool}.Open()
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer client.Close()
+	if got := client.Get(t.Context(), "/", nil); got.Err != nil || got.Bytes != 2 {
+		t.Errorf("%+v", got)
+	}
+}
+
+func TestAPeersConfigurationIsRenderedWholeOrNotAtAll(t *testing.T) {
+	g := empty(t)
+	name, err := g.Render("varnish/cache.vcl.tmpl", "cache.vcl", map[string]string{"Host": "127.0.0.1", "Port": "8080"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	text, err := os.ReadFile(name)
+	if err != nil || !strings.Contains(string(text), `.port = "8080";`) || filepath.Dir(name) != g.Dir {
+		t.Errorf("%s, %v", text, err)
+	}
+	if _, err := g.Render("nginx/edge.conf.tmpl", "edge.conf", map[string]string{"Dir": "x"}); err == nil {
+		t.Error("a value is missing and nobody says so")
+	}
+}

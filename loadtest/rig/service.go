@@ -1,0 +1,116 @@
+package rig
+
+import (
+	"bytes"
+	"context"
+	"fmt"
+	"maps"
+	"net"
+	"os"
+	"path/filepath"
+	"strings"
+	"text/template"
+)
+
+// Service starts a program of the tree under an instance name, on free ports of
+// its own, and waits until it is ready.
+func (g *Rig) Service(ctx context.Context, program, instance string, env map[string]string, cpus ...int) (*Proc, error) {
+	data, err := Addr()
+	if err != nil {
+		return nil, err
+	}
+	admin, err := Addr()
+	if err != nil {
+		return nil, err
+	}
+	full := map[string]string{"LISTEN_ADDR": data, "ADMIN_ADDR": admin, "INSTANCE": instance, "DRAIN_DELAY": "100ms"}
+	maps.Copy(full, env)
+	p, err := g.Start(ctx, Spec{Name: instance, Path: g.Bin(program), Env: full, CPUs: cpus, Probe: "http://" + admin + "/readyz"})
+	if err != nil {
+		return nil, err
+	}
+	p.Data, p.Admin = full["LISTEN_ADDR"], full["ADMIN_ADDR"]
+	return p, nil
+}
+
+// Upstream is the address of a process for a pool: data/adminport.
+func (p *Proc) Upstream() string {
+	_, port, _ := net.SplitHostPort(p.Admin)
+	return p.Data + "/" + port
+}
+
+// Upstreams is the address of several.
+func Upstreams(all ...*Proc) string {
+	var list []string
+	for _, p := range all {
+		list = append(list, p.Upstream())
+	}
+	return strings.Join(list, ",")
+}
+
+// Endpoints writes an endpoint file, as the local runner does, and returns its
+// address for a pool. Writing it again changes the members of the pools that
+// watch it.
+func (g *Rig) Endpoints(name string, members ...*Proc) (string, error) {
+	var text strings.Builder
+	for _, p := range members {
+		fmt.Fprintln(&text, p.Spec.Name, p.Data, p.Admin)
+	}
+	path := filepath.Join(g.Dir, name+".endpoints")
+	fresh := path + ".new"
+	if err := os.WriteFile(fresh, []byte(text.String()), 0o644); err != nil {
+		return "", fmt.Errorf("endpoints: %w", err)
+	}
+	return "file:" + path, os.Rename(fresh, path)
+}
+
+// Dictionaries starts n replicas of the dictionary, which load the committed data.
+func (g *Rig) Dictionaries(ctx context.Context, n int, env map[string]string) ([]*Proc, error) {
+	found, err := filepath.Glob(filepath.Join(g.Root, "services/dictionary/data/wordnet-*.gz"))
+	if err != nil || len(found) != 1 {
+		return nil, fmt.Errorf("dictionary data: want one file, found %d", len(found))
+	}
+	full := map[string]string{"DICTIONARY_DATA_URL": "file:" + found[0]}
+	maps.Copy(full, env)
+	var all []*Proc
+	for i := range n {
+		p, err := g.Service(ctx, "dictionary", fmt.Sprintf("dictionary-%d", i+1), full)
+		if err != nil {
+			return nil, err
+		}
+		all = append(all, p)
+	}
+	return all, nil
+}
+
+// Render fills in a committed template of a peer's configuration and returns the
+// path of the result.
+func (g *Rig) Render(source, name string, values any) (string, error) {
+	t, err := template.ParseFiles(filepath.Join(g.Root, "loadtest/peers", source))
+	if err != nil {
+		return "", fmt.Errorf("peer configuration: %w", err)
+	}
+	var out bytes.Buffer
+	if err := t.Option("missingkey=error").Execute(&out, values); err != nil {
+		return "", fmt.Errorf("peer configuration: %w", err)
+	}
+	path := filepath.Join(g.Dir, name)
+	return path, os.WriteFile(path, out.Bytes(), 0o644)
+}
+
+// Policy is the policy file of the cache in front of the dictionary.
+func (g *Rig) Policy() string { return filepath.Join(g.Root, "services/cache/policy/dictionary.yaml") }
+
+// Content starts a content server with the dictionary's data and returns the URL of it.
+func (g *Rig) Content(ctx context.Context) (string, error) {
+	dir := filepath.Join(g.Root, "services/dictionary/data")
+	found, err := filepath.Glob(filepath.Join(dir, "wordnet-*.gz"))
+	if err != nil || len(found) != 1 {
+		return "", fmt.Errorf("dictionary data: want one file, found %d", len(found))
+	}
+	p, err := g.Service(ctx, "content", "content", map[string]string{"CONTENT_DIR": dir})
+	if err != nil {
+		return "", err
+	}
+	return "http://" + p.Data + "/" + filepath.Base(found[0]), nil
+}
