@@ -73,5 +73,5 @@ smoke: ## k6 against the running fleet, or BASE_URL
 images: ## build the container images
 	VERSION=$(VERSION) docker compose build
 
-tidy: ## go mod tidy everywhere
-	@for m in $(MODULES); do (cd $$m && GOWORK=off $(GO) mod tidy) || exit 1; done; $(GO) work sync
+tidy: ## one version of every dependency in all modules, and nothing unused
+	@$(GO) work sync; for m in $(MODULES); do (cd $$m && GOWORK=off $(GO) mod tidy) || exit 1; done

@@ -13,6 +13,7 @@ require (
 require (
 	github.com/caarlos0/env/v11 v11.4.2 // indirect
 	github.com/flotilla-dev/flotilla/internal v0.0.0 // indirect
+	github.com/stretchr/testify v1.12.1 // indirect
 )
 
 replace github.com/flotilla-dev/flotilla/infra/pki => ../pki
