@@ -4,10 +4,12 @@
 // answers; the flood must get 429 with everything that a well-behaved program needs to
 // do better: Retry-After, RateLimit fields, X-RateLimit-*. Without --local-ips all come
 // from one address and the users share the flood's fate: then only the form of the
-// refusals is checked.
+// refusals is checked. The fleet's own limits are above all load, so start it with small
+// ones first:
 //
+//   go run ./infra/local up --set cache.CACHE_POLICY_FILE=$PWD/loadtest/limits.yaml
 //   RATE=2000 loadtest/k6.sh ratelimit.js
-//   USERS=on RATE=2000 loadtest/k6.sh ratelimit.js --local-ips=127.0.0.11-127.0.0.99
+//   USERS=on loadtest/k6.sh ratelimit.js --local-ips=127.0.0.11-127.0.0.99
 import http from 'k6/http';
 import { check } from 'k6';
 import { Counter, Rate } from 'k6/metrics';

@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/flotilla-dev/flotilla/loadtest/chart"
+	"github.com/flotilla-dev/flotilla/loadtest/machine"
 	"github.com/flotilla-dev/flotilla/loadtest/openloop"
 	"github.com/flotilla-dev/flotilla/loadtest/proof"
 	"github.com/flotilla-dev/flotilla/loadtest/rig"
@@ -97,7 +98,7 @@ func latencyMix(ctx context.Context, r *proof.Report) error {
 	}
 	origin.Requests.Store(0)
 	result := openloop.Load{Rate: 200, Duration: r.Span(20*time.Second, 2*time.Second), Send: func(ctx context.Context, n int) openloop.Answer {
-		time.Sleep(distance)
+		machine.Sleep(distance)
 		path := "/1024/hot"
 		if n%4 != 0 {
 			path = fmt.Sprintf("/1024/cold-%d-%d", n, rand.Uint32())

@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"os/exec"
 	"runtime"
+	"time"
 
 	"golang.org/x/sys/unix"
 )
@@ -46,4 +47,12 @@ func CPUs() []int {
 		}
 	}
 	return cpus
+}
+
+// Sleep waits more exactly than time.Sleep, whose timers are up to a millisecond
+// late. It keeps a thread while it waits.
+func Sleep(d time.Duration) {
+	left := unix.NsecToTimespec(int64(d))
+	for unix.Nanosleep(&left, &left) == unix.EINTR {
+	}
 }

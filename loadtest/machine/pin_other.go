@@ -2,7 +2,10 @@
 
 package machine
 
-import "os/exec"
+import (
+	"os/exec"
+	"time"
+)
 
 // Start starts a command; pinning it to CPUs needs Linux.
 func Start(cmd *exec.Cmd, cpus ...int) error {
@@ -14,3 +17,6 @@ func Start(cmd *exec.Cmd, cpus ...int) error {
 
 // CPUs is unknown here.
 func CPUs() []int { return nil }
+
+// Sleep is time.Sleep.
+func Sleep(d time.Duration) { time.Sleep(d) }

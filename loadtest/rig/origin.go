@@ -10,6 +10,8 @@ import (
 	"sync"
 	"sync/atomic"
 	"time"
+
+	"github.com/flotilla-dev/flotilla/loadtest/machine"
 )
 
 // Origin is an upstream in this process that behaves as told and counts. The
@@ -80,14 +82,15 @@ func (o *Origin) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 
 // turn waits for the answer's turn and then for its delay.
 func (o *Origin) turn(ctx context.Context) bool {
-	wait := o.Delay
+	defer machine.Sleep(o.Delay)
+	wait := time.Duration(0)
 	if o.Rate > 0 {
 		o.mu.Lock()
 		now := time.Now()
 		if o.next.Before(now) {
 			o.next = now
 		}
-		wait += o.next.Sub(now)
+		wait = o.next.Sub(now)
 		o.next = o.next.Add(time.Duration(float64(time.Second) / o.Rate))
 		o.mu.Unlock()
 	}

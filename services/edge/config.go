@@ -40,7 +40,7 @@ type Config struct {
 	CAFile       string   `env:"EDGE_CA_FILE" doc:"PEM file, watched, of the authorities that certify upstreams; the system's when empty"`
 
 	HTTPAddr   string   `env:"EDGE_HTTP_ADDR" envDefault:":8088" doc:"plain HTTP listener that redirects to https: host:port, fd:N, or off"`
-	HTTP3Addr  string   `env:"EDGE_HTTP3_ADDR" envDefault:":8443" doc:"UDP address of HTTP/3: host:port, fd:N, or off"`
+	HTTP3Addr  string   `env:"EDGE_HTTP3_ADDR" envDefault:":8443" doc:"UDP address of HTTP/3: host:port, fd:N, off, or elsewhere: announced here, served by another edge on the same public port"`
 	PublicPort int      `env:"EDGE_PUBLIC_PORT" envDefault:"8443" doc:"port under which clients reach LISTEN_ADDR and EDGE_HTTP3_ADDR: for redirects and Alt-Svc"`
 	HSTS       string   `env:"EDGE_HSTS" envDefault:"max-age=31536000" doc:"value of Strict-Transport-Security, or off"`
 	Trusted    []string `env:"EDGE_TRUSTED_PROXIES" doc:"networks (CIDR, comma-separated) of load balancers in front of the edge, whose X-Forwarded-For is believed; nobody's when empty"`

@@ -56,8 +56,12 @@ func (e *edge) appendDate(b []byte, now time.Time) []byte {
 	return append(b, d.line...)
 }
 
+// elsewhere is the HTTP/3 address of an edge whose fellow behind the same public
+// port serves HTTP/3 for both.
+const elsewhere = "elsewhere"
+
 // announce prepares what answers say about this edge. http3 tells whether
-// HTTP/3 is served.
+// HTTP/3 is served on the public port.
 func (e *edge) announce(http3 bool) {
 	if e.cfg.HSTS != "off" && e.cfg.HSTS != "" {
 		e.hsts = e.cfg.HSTS

@@ -162,7 +162,7 @@ func TestTwoEdgesShareInheritedListeners(t *testing.T) {
 	if got := body(t, r, err); got != "app /" {
 		t.Errorf("HTTP/3 over an inherited socket: %q", got)
 	}
-	run("off")
+	run("elsewhere")
 	get := func() {
 		t.Helper()
 		c, err := tls.Dial("tcp", ln.Addr().String(), &tls.Config{ServerName: "a.localhost", InsecureSkipVerify: true})
@@ -172,6 +172,9 @@ func TestTwoEdgesShareInheritedListeners(t *testing.T) {
 		r, err := http.ReadResponse(bufio.NewReader(c), nil)
 		if got := body(t, r, err); got != "app /" {
 			t.Errorf("got %q", got)
+		}
+		if r.Header.Get("Alt-Svc") == "" {
+			t.Error("an edge does not announce the HTTP/3 that its fellow serves")
 		}
 	}
 	for range 10 {

@@ -174,7 +174,7 @@ func (e *edge) listen(ctx context.Context, p *process.Process, configs tlsConfig
 			return nil, fmt.Errorf("redirect listener: %w", err)
 		}
 	}
-	if e.cfg.HTTP3Addr != "off" {
+	if e.cfg.HTTP3Addr != "off" && e.cfg.HTTP3Addr != elsewhere {
 		if q, err = e.listenQUIC(configs.quic); err != nil {
 			if plain != nil {
 				err = errors.Join(err, plain.Close())
@@ -182,7 +182,7 @@ func (e *edge) listen(ctx context.Context, p *process.Process, configs tlsConfig
 			return nil, err
 		}
 	}
-	e.announce(q != nil)
+	e.announce(e.cfg.HTTP3Addr != "off")
 	servers := []*server{newServer(e, configs.tcp)}
 	p.Serve(servers[0])
 	httpAddr, http3Addr := "", ""

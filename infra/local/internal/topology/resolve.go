@@ -130,7 +130,7 @@ func (r resolver) datagrams() map[string]string {
 	case r.number == 1:
 		return map[string]string{d.Variable: `{{public "` + d.Public + `"}}`}
 	}
-	return map[string]string{d.Variable: "off"}
+	return map[string]string{d.Variable: "elsewhere"}
 }
 
 // real describes a server that knows nothing of the process contract.

@@ -34,7 +34,7 @@ type Service struct {
 	Env     map[string]string // of all replicas
 	Public  []Public          // listeners opened once by the runner and shared by all replicas; the first is the data listener
 	// Datagrams is the UDP listener beside a public one, which the first replica
-	// opens itself; the others are told "off".
+	// opens itself; the others are told that it is "elsewhere".
 	Datagrams *Datagrams
 	Real      *Real // the real server that can stand in
 }

@@ -62,7 +62,7 @@ func TestAReplicaIsResolved(t *testing.T) {
 func TestTheFirstReplicaOpensTheDatagramsAndAllInheritTheListeners(t *testing.T) {
 	t.Parallel()
 	c := exampleContext(t)
-	for n, want := range map[int]string{1: "127.0.0.1:8443", 2: "off"} {
+	for n, want := range map[int]string{1: "127.0.0.1:8443", 2: "elsewhere"} {
 		p, err := c.Resolve(example(), example()[2], n)
 		if err != nil {
 			t.Fatal(err)
