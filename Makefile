@@ -70,8 +70,9 @@ prove: ## measure a claim: make prove P=R1 (R1 … R5, or all)
 smoke: ## k6 against the running fleet, or BASE_URL
 	$(K6) run --no-usage-report loadtest/smoke.js
 
-images: ## build the container images
+images: ## build the container images, and compare them with what the programs say
 	VERSION=$(VERSION) docker compose build
+	$(GO) run ./infra/wiring/cmd/images -built 'flotilla/%s:dev'
 
 tidy: ## one version of every dependency in all modules, and nothing unused
 	@$(GO) work sync; for m in $(MODULES); do (cd $$m && GOWORK=off $(GO) mod tidy) || exit 1; done

@@ -3,6 +3,7 @@ package http1
 import (
 	"bufio"
 	"bytes"
+	"encoding/json"
 	"errors"
 	"io"
 	"net"
@@ -10,6 +11,8 @@ import (
 	"sync/atomic"
 	"time"
 	"unsafe"
+
+	"github.com/flotilla-dev/flotilla/internal/problem"
 )
 
 // Conn is one client connection, and the exchange that is under way on it.
@@ -159,8 +162,11 @@ func (c *Conn) refuse(err error) {
 	if c.server.BadRequest != nil {
 		c.server.BadRequest()
 	}
-	body := `{"type":"about:blank","title":"` + Reason(status.Status) + `","status":` + strconv.Itoa(status.Status) +
-		`,"detail":"` + status.Reason + `"}` + "\n"
+	document, err := json.Marshal(problem.New(status.Status, status.Name, status.Reason))
+	if err != nil {
+		return // three plain values always make a document
+	}
+	body := string(document) + "\n"
 	if c.writeBy(c.server.Stall) != nil {
 		return
 	}

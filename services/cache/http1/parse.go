@@ -2,6 +2,7 @@ package http1
 
 import (
 	"errors"
+	"net/http"
 	"strings"
 
 	"github.com/flotilla-dev/flotilla/services/cache/rfc9111"
@@ -17,19 +18,22 @@ const (
 // StatusError is a request that is refused before a handler sees it.
 type StatusError struct {
 	Status int
+	Name   string // of the problem type
 	Reason string
 }
 
 func (e *StatusError) Error() string { return e.Reason }
 
-func bad(reason string) error { return &StatusError{400, reason} }
+func bad(reason string) error {
+	return &StatusError{http.StatusBadRequest, "malformed-request", reason}
+}
 
 var (
-	errHeadTooLarge = &StatusError{431, "request head too large"}
-	errURITooLong   = &StatusError{414, "request target too long"}
-	errTooMany      = &StatusError{431, "too many header fields"}
-	errVersion      = &StatusError{505, "HTTP version not supported"}
-	errCoding       = &StatusError{501, "transfer coding not supported"}
+	errHeadTooLarge = &StatusError{http.StatusRequestHeaderFieldsTooLarge, "header-too-large", "request head too large"}
+	errURITooLong   = &StatusError{http.StatusRequestURITooLong, "uri-too-long", "request target too long"}
+	errTooMany      = &StatusError{http.StatusRequestHeaderFieldsTooLarge, "header-too-large", "too many header fields"}
+	errVersion      = &StatusError{http.StatusHTTPVersionNotSupported, "version-not-supported", "HTTP version not supported"}
+	errCoding       = &StatusError{http.StatusNotImplemented, "transfer-coding", "transfer coding not supported"}
 )
 
 // errUnread is why a connection closes although the response was complete.
@@ -125,7 +129,7 @@ func (r *Request) target(target string) (authority string, err error) {
 	case target[0] == '/':
 	case target == "*" && r.Method == "OPTIONS":
 	case r.Method == "CONNECT":
-		return "", &StatusError{501, "CONNECT is not supported"}
+		return "", &StatusError{http.StatusNotImplemented, "method-not-allowed", "CONNECT is not supported"}
 	default:
 		scheme, rest, ok := strings.Cut(target, "://")
 		if !ok || !strings.EqualFold(scheme, "http") && !strings.EqualFold(scheme, "https") {

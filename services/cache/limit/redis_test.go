@@ -26,6 +26,9 @@ func startRedis(t *testing.T) *server {
 	t.Helper()
 	path, err := exec.LookPath("redis-server")
 	if err != nil {
+		if os.Getenv("REAL_SERVERS") == "required" {
+			t.Fatal("redis-server is not installed, and REAL_SERVERS=required")
+		}
 		t.Skip("SKIPPED: redis-server is not installed: nothing was tried with the real one")
 	}
 	dir := t.TempDir()
@@ -169,7 +172,7 @@ func TestAClockThatIsSetBackOrForthDoesLittleHarm(t *testing.T) {
 	}
 }
 
-func TestABucketThatIsFullAgainHasNoKey(t *testing.T) {
+func TestRealRedisForgetsABucketThatIsFullAgain(t *testing.T) {
 	srv := startRedis(t)
 	s := srv.store(t)
 	settleOne(t, s, Ask{Key: "k", Rate: 1000, Burst: 50, Want: 50})
@@ -226,8 +229,18 @@ func hammer(all []*Limiter, who Identity, perSecond int, long, fill time.Duratio
 	return allowed, took
 }
 
+// notMore judges a flood in real time. A busy machine can make it get less, which is why the exact number is
+// a matter of virtual time and of the proof; more than the limit is wrong on any machine.
+func notMore(t *testing.T, allowed int, rate, burst float64, took time.Duration) {
+	t.Helper()
+	want := burst + rate*took.Seconds()
+	if got := float64(allowed); got > 1.03*want+1 || got < 0.8*want {
+		t.Errorf("allowed %d in %v, want about %.1f and not more", allowed, took, want)
+	}
+}
+
 // The claim of the pattern in real time and with the real server: four seconds, once, all cases side by side.
-func TestFloodsOnRedisGetBurstPlusRateTimesTime(t *testing.T) {
+func TestRealRedisGivesFloodsBurstPlusRateTimesTime(t *testing.T) {
 	srv := startRedis(t)
 	for _, n := range []int{1, 2, 3} {
 		t.Run(fmt.Sprint(n), func(t *testing.T) {
@@ -239,12 +252,12 @@ func TestFloodsOnRedisGetBurstPlusRateTimesTime(t *testing.T) {
 			}, classOf(50, 20))
 			allowed, took := hammer(all, client(1), 1000, 4*time.Second, 400*time.Millisecond)
 			t.Logf("%d replicas: %d allowed in %v, want %.1f", n, allowed, took, 20+50*took.Seconds())
-			within(t, allowed, 50, 20, took, 0.02)
+			notMore(t, allowed, 50, 20, took)
 		})
 	}
 }
 
-func TestRedisKilledAndHungInTheMiddle(t *testing.T) {
+func TestRealRedisKilledAndHungInTheMiddle(t *testing.T) {
 	for name, sig := range map[string]syscall.Signal{"killed": syscall.SIGKILL, "stopped": syscall.SIGSTOP} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
@@ -258,7 +271,7 @@ func TestRedisKilledAndHungInTheMiddle(t *testing.T) {
 			if !all[0].away.Load() || !all[1].away.Load() {
 				t.Error("a replica has not noticed that Redis is away")
 			}
-			within(t, a+b, 100, 20, tookA+tookB, 0.03)
+			notMore(t, a+b, 100, 20, tookA+tookB)
 			if sig != syscall.SIGSTOP {
 				return
 			}
@@ -283,5 +296,5 @@ func TestABlackHoleCostsNoDecisionItsTime(t *testing.T) {
 	defer s.Close()
 	all := replicasOn(t, 1, func() Store { return s }, classOf(100, 20))
 	allowed, took := hammer(all, client(1), 2000, time.Second, 200*time.Millisecond)
-	within(t, allowed, 100, 20, took, 0.03)
+	notMore(t, allowed, 100, 20, took)
 }

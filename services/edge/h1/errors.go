@@ -38,7 +38,7 @@ var (
 	ErrFields       = &Error{http.StatusRequestHeaderFieldsTooLarge, "header-too-large", "there are more header fields than this server accepts"}
 	ErrTargetLength = &Error{http.StatusRequestURITooLong, "uri-too-long", "the request target is longer than this server accepts"}
 	ErrBodyTooLong  = &Error{http.StatusRequestEntityTooLarge, "body-too-large", "the body is larger than this route accepts"}
-	ErrStatusLine   = &Error{http.StatusBadGateway, "malformed-response", "the status line is malformed"}
+	ErrStatusLine   = &Error{http.StatusBadGateway, "upstream-failed", "the status line is malformed"}
 )
 
 // Bounds that no parameter changes.
