@@ -354,7 +354,12 @@ func TestATakenPortNamesWhoHoldsIt(t *testing.T) {
 
 func TestATakenDatagramPortIsNamed(t *testing.T) {
 	t.Parallel()
-	conn, err := net.ListenPacket("udp", "127.0.0.1:0")
+	free, err := net.Listen("tcp", "127.0.0.1:0") // the TCP port of that number must be free
+	if err != nil {
+		t.Fatal(err)
+	}
+	conn, err := net.ListenPacket("udp", free.Addr().String())
+	free.Close()
 	if err != nil {
 		t.Fatal(err)
 	}
