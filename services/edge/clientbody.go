@@ -8,7 +8,7 @@ import (
 	"sync"
 	"time"
 
-	"github.com/flotilla-dev/flotilla/services/edge/h1"
+	"github.com/flotilla-dev/flotilla/internal/h1"
 	"github.com/flotilla-dev/flotilla/services/edge/hop"
 )
 

@@ -5,9 +5,9 @@ import (
 	"net/http"
 	"time"
 
+	"github.com/flotilla-dev/flotilla/internal/h1"
 	"github.com/flotilla-dev/flotilla/internal/problem"
 	"github.com/flotilla-dev/flotilla/internal/upstream"
-	"github.com/flotilla-dev/flotilla/services/edge/h1"
 	"github.com/flotilla-dev/flotilla/services/edge/hop"
 )
 

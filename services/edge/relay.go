@@ -6,7 +6,7 @@ import (
 	"strconv"
 	"sync"
 
-	"github.com/flotilla-dev/flotilla/services/edge/h1"
+	"github.com/flotilla-dev/flotilla/internal/h1"
 )
 
 // pieces are buffers of answers on their way.

@@ -3,7 +3,7 @@ package edge
 import (
 	"strconv"
 
-	"github.com/flotilla-dev/flotilla/services/edge/h1"
+	"github.com/flotilla-dev/flotilla/internal/h1"
 	"github.com/flotilla-dev/flotilla/services/edge/hop"
 )
 

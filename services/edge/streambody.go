@@ -8,7 +8,7 @@ import (
 	"os"
 	"time"
 
-	"github.com/flotilla-dev/flotilla/services/edge/h1"
+	"github.com/flotilla-dev/flotilla/internal/h1"
 )
 
 // A streamBody is the body of an HTTP/2 or HTTP/3 request on its way upstream.

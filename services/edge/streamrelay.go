@@ -6,7 +6,7 @@ import (
 	"strconv"
 	"time"
 
-	"github.com/flotilla-dev/flotilla/services/edge/h1"
+	"github.com/flotilla-dev/flotilla/internal/h1"
 )
 
 // relay sends the answer of the replica to the client.

@@ -5,8 +5,8 @@ import (
 	"net"
 	"time"
 
+	"github.com/flotilla-dev/flotilla/internal/h1"
 	"github.com/flotilla-dev/flotilla/internal/upstream"
-	"github.com/flotilla-dev/flotilla/services/edge/h1"
 )
 
 // Length is how long the answer's body is; -1: chunked; -2: it ends with the

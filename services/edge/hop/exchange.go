@@ -5,8 +5,8 @@ import (
 	"net"
 	"time"
 
+	"github.com/flotilla-dev/flotilla/internal/h1"
 	"github.com/flotilla-dev/flotilla/internal/upstream"
-	"github.com/flotilla-dev/flotilla/services/edge/h1"
 )
 
 // A Source is a request body that is sent while it arrives. Read and Trailers

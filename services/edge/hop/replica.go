@@ -9,7 +9,7 @@ import (
 	"syscall"
 	"time"
 
-	"github.com/flotilla-dev/flotilla/services/edge/h1"
+	"github.com/flotilla-dev/flotilla/internal/h1"
 )
 
 // readBuffer is the size of a connection's buffer: the head and the body of
