@@ -402,7 +402,7 @@ func TestSecretsAreMadeOnceForTheirOwnerOnly(t *testing.T) {
 		if err := prepare(dir)(context.Background()); err != nil {
 			t.Fatal(err)
 		}
-		content, err := os.ReadFile(filepath.Join(dir, "secrets", "admin-token"))
+		content, err := os.ReadFile(filepath.Join(dir, "pki", "secrets", "admin-token"))
 		if err != nil || len(content) != 65 {
 			t.Fatalf("%d bytes, %v", len(content), err)
 		}
@@ -411,7 +411,7 @@ func TestSecretsAreMadeOnceForTheirOwnerOnly(t *testing.T) {
 		}
 		before = content
 	}
-	info, err := os.Stat(filepath.Join(dir, "secrets", "admin-token"))
+	info, err := os.Stat(filepath.Join(dir, "pki", "secrets", "admin-token"))
 	if err != nil || info.Mode().Perm() != 0o600 {
 		t.Errorf("mode %v, %v", info.Mode(), err)
 	}

@@ -2,15 +2,10 @@ package main
 
 import (
 	"context"
-	"crypto/rand"
-	"encoding/hex"
-	"errors"
 	"fmt"
-	"io/fs"
 	"os"
 	"path/filepath"
 
-	"github.com/flotilla-dev/flotilla/infra/local/internal/state"
 	"github.com/flotilla-dev/flotilla/infra/pki"
 )
 
@@ -55,27 +50,10 @@ func prepare(dir string) func(context.Context) error {
 		if err != nil {
 			return err
 		}
+		plan.Secrets = secrets()
 		if _, err := pki.EnsureDir(ctx, filepath.Join(dir, "pki"), plan); err != nil {
-			return fmt.Errorf("certificates: %w", err)
-		}
-		for _, name := range secrets() {
-			if err := secret(filepath.Join(dir, "secrets", name)); err != nil {
-				return fmt.Errorf("secret %s: %w", name, err)
-			}
+			return fmt.Errorf("certificates and secrets: %w", err)
 		}
 		return os.MkdirAll(filepath.Join(dir, "shared", "dictionary"), 0o700)
 	}
-}
-
-// secret makes a file with 32 random bytes, in hexadecimal, where there is none.
-func secret(path string) error {
-	if _, err := os.Stat(path); !errors.Is(err, fs.ErrNotExist) {
-		return err
-	}
-	if err := os.MkdirAll(filepath.Dir(path), 0o700); err != nil {
-		return err
-	}
-	random := make([]byte, 32)
-	rand.Read(random) // never fails
-	return state.Replace(path, []byte(hex.EncodeToString(random)+"\n"), 0o600)
 }

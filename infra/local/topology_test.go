@@ -64,7 +64,7 @@ func TestNoTwoProcessesShareAPortThatTheyOpenThemselves(t *testing.T) {
 func TestEverySecretThatIsNamedIsMade(t *testing.T) {
 	t.Parallel()
 	used := map[string]bool{}
-	path := regexp.MustCompile(`^/fleet/secrets/(.*)$`)
+	path := regexp.MustCompile(`^/fleet/pki/secrets/(.*)$`)
 	for _, p := range resolved(t).Processes {
 		for variable, value := range p.Env {
 			if m := path.FindStringSubmatch(value); m != nil {

@@ -13,12 +13,14 @@ import (
 	"time"
 )
 
-// Bundle is a certificate as it is stored: all fields are PEM.
+// Bundle is a certificate as it is stored, all fields in PEM, or a random secret.
 type Bundle struct {
 	Cert     []byte // the certificate
 	Key      []byte // its key, PKCS #8
 	CA       []byte // the authority that signed it; empty in an authority's bundle
 	Internal []byte // the internal CA, which a tier needs to verify the next one; empty in an authority's bundle
+
+	Random []byte // of a secret, which has nothing else
 }
 
 // pair is a parsed bundle.

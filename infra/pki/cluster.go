@@ -3,6 +3,7 @@ package pki
 import (
 	"bytes"
 	"context"
+	"crypto/rand"
 	"crypto/tls"
 	"crypto/x509"
 	"encoding/json"
@@ -11,15 +12,19 @@ import (
 	"io"
 	"net"
 	"net/http"
+	"net/url"
 	"os"
 	"path/filepath"
+	"strconv"
 	"strings"
 	"time"
 )
 
 // Cluster stores bundles as Secrets of one Kubernetes namespace, by the API
 // server's HTTPS interface and the service account of the pod. It needs the
-// verbs get, create and update on secrets, and nothing else.
+// verbs get, create and patch on the Secrets that it makes, and nothing else:
+// it writes by server-side apply, whose request carries the name, so that a
+// Role can tie the creation to it too.
 //
 // Secrets that it did not make are not touched: they lack its label. Make it
 // with InCluster.
@@ -28,6 +33,7 @@ type Cluster struct {
 	Namespace string
 	Token     string
 	HTTP      *http.Client
+	Manager   string            // this run, as the owner of fields; no other run may have its name
 	versions  map[string]string // resource version by Secret, as last loaded
 }
 
@@ -48,6 +54,9 @@ func SecretName(bundle string) string {
 		return "development-ca"
 	case InternalCA:
 		return InternalCA
+	}
+	if secret, is := strings.CutPrefix(bundle, secretsPrefix); is {
+		return secret
 	}
 	return bundle + "-tls"
 }
@@ -76,6 +85,7 @@ func InCluster(hostPort, accountDir string) (*Cluster, error) {
 	}
 	return &Cluster{
 		URL: "https://" + hostPort, Namespace: strings.TrimSpace(string(namespace)), Token: strings.TrimSpace(string(token)),
+		Manager: ManagedBy + "-" + rand.Text(),
 		HTTP: &http.Client{
 			Timeout:   10 * time.Second,
 			Transport: &http.Transport{TLSClientConfig: &tls.Config{RootCAs: roots, MinVersion: tls.VersionTLS12}},
@@ -113,10 +123,17 @@ func (c *Cluster) Load(ctx context.Context, name string) (Bundle, error) {
 		c.versions = map[string]string{}
 	}
 	c.versions[name] = s.Metadata.ResourceVersion
-	return Bundle{Cert: s.Data["tls.crt"], Key: s.Data["tls.key"], CA: s.Data["ca.crt"], Internal: s.Data["internal-ca.crt"]}, nil
+	return Bundle{Cert: s.Data["tls.crt"], Key: s.Data["tls.key"], CA: s.Data["ca.crt"], Internal: s.Data["internal-ca.crt"], Random: s.Data[randomKey]}, nil
 }
 
-// Save creates a Secret, or updates the version of it that Load saw.
+// randomKey is the key of a random secret in its Secret.
+const randomKey = "secret"
+
+// Save creates a Secret, or replaces the fields of the version that Load saw.
+//
+// Two runs may create at once: then both apply without force, and the second
+// one meets fields that another manager owns, with other values. That is a
+// conflict, as is a version that is not the newest any more.
 func (c *Cluster) Save(ctx context.Context, name string, b Bundle) error {
 	s := secret{
 		APIVersion: "v1", Kind: "Secret", Type: "kubernetes.io/tls",
@@ -129,19 +146,16 @@ func (c *Cluster) Save(ctx context.Context, name string, b Bundle) error {
 	if b.CA != nil {
 		s.Data["ca.crt"], s.Data["internal-ca.crt"] = b.CA, b.Internal
 	}
-	delete(c.versions, name) // it will be another one
-	if s.Metadata.ResourceVersion == "" {
-		return c.call(ctx, http.MethodPost, c.path(""), s, nil)
+	if b.Random != nil {
+		s.Type, s.Data = "Opaque", map[string][]byte{randomKey: b.Random}
 	}
-	return c.call(ctx, http.MethodPut, c.path(s.Metadata.Name), s, nil)
+	delete(c.versions, name) // it will be another one
+	query := url.Values{"fieldManager": {c.Manager}, "force": {strconv.FormatBool(s.Metadata.ResourceVersion != "")}}
+	return c.call(ctx, http.MethodPatch, c.path(s.Metadata.Name)+"?"+query.Encode(), s, nil)
 }
 
 func (c *Cluster) path(name string) string {
-	path := "/api/v1/namespaces/" + c.Namespace + "/secrets"
-	if name != "" {
-		path += "/" + name
-	}
-	return path
+	return "/api/v1/namespaces/" + c.Namespace + "/secrets/" + name
 }
 
 // call makes one request and maps its status.
@@ -159,7 +173,9 @@ func (c *Cluster) call(ctx context.Context, method, path string, in, out any) er
 		return err
 	}
 	req.Header.Set("Authorization", "Bearer "+c.Token)
-	req.Header.Set("Content-Type", "application/json")
+	if in != nil {
+		req.Header.Set("Content-Type", "application/apply-patch+yaml") // JSON is YAML
+	}
 	resp, err := c.HTTP.Do(req)
 	if err != nil {
 		return fmt.Errorf("ask the API server: %w", err)

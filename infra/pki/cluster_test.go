@@ -9,8 +9,10 @@ import (
 	"fmt"
 	"net/http"
 	"net/http/httptest"
+	"net/url"
 	"os"
 	"path/filepath"
+	"reflect"
 	"strings"
 	"sync"
 	"testing"
@@ -20,13 +22,16 @@ import (
 
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 
-// apiServer keeps Secrets as the real one does: a version for each write, and a
-// conflict for whoever wrote from an older one.
+// apiServer keeps Secrets as the real one does under server-side apply: a
+// version for each write, and a conflict for whoever applies an older one, or
+// without force what another manager set otherwise.
 type apiServer struct {
 	mu      sync.Mutex // guards all below
 	secrets map[string]secret
+	manager map[string]string // of a Secret's fields
 	version int
 	verbs   []string
+	queries []url.Values
 	deny    string            // a method that the account has no right to
 	before  func(name string) // called before a write, with the lock held
 }
@@ -35,6 +40,7 @@ func (a *apiServer) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	a.mu.Lock()
 	defer a.mu.Unlock()
 	a.verbs = append(a.verbs, r.Method)
+	a.queries = append(a.queries, r.URL.Query())
 	if r.Header.Get("Authorization") != "Bearer the-token" || r.Method == a.deny {
 		answer(w, http.StatusForbidden, fmt.Sprintf(`secrets is forbidden: User "system:serviceaccount:flotilla:pki" cannot %s resource`, r.Method))
 		return
@@ -59,23 +65,27 @@ func (a *apiServer) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 
 func (a *apiServer) write(w http.ResponseWriter, r *http.Request, name string) {
 	var s secret
-	if err := json.NewDecoder(r.Body).Decode(&s); err != nil || s.Kind != "Secret" || s.Type != "kubernetes.io/tls" {
+	if err := json.NewDecoder(r.Body).Decode(&s); err != nil || s.Kind != "Secret" || s.Type != "kubernetes.io/tls" && s.Type != "Opaque" {
 		answer(w, http.StatusBadRequest, "not a secret")
+		return
+	}
+	if r.Method != http.MethodPatch || r.Header.Get("Content-Type") != "application/apply-patch+yaml" || name != s.Metadata.Name {
+		answer(w, http.StatusMethodNotAllowed, "not a server-side apply of this name")
 		return
 	}
 	if a.before != nil {
 		a.before(s.Metadata.Name)
 	}
 	old, exists := a.secrets[s.Metadata.Name]
-	switch {
-	case r.Method == http.MethodPost && exists, r.Method == http.MethodPut && old.Metadata.ResourceVersion != s.Metadata.ResourceVersion:
+	manager, forced := r.URL.Query().Get("fieldManager"), r.URL.Query().Get("force") == "true"
+	version := s.Metadata.ResourceVersion
+	owned := exists && !forced && a.manager[name] != manager && !reflect.DeepEqual(old.Data, s.Data)
+	if owned || version != "" && version != old.Metadata.ResourceVersion {
 		answer(w, http.StatusConflict, "conflict")
-		return
-	case r.Method == http.MethodPut && name != s.Metadata.Name:
-		answer(w, http.StatusBadRequest, "the name does not match")
 		return
 	}
 	a.put(s)
+	a.manager[name] = manager
 	json.NewEncoder(w).Encode(s)
 }
 
@@ -93,7 +103,7 @@ func answer(w http.ResponseWriter, status int, message string) {
 // cluster starts an API server and the service account of a pod for it.
 func cluster(t *testing.T) (*apiServer, *Cluster) {
 	t.Helper()
-	api := &apiServer{secrets: map[string]secret{}}
+	api := &apiServer{secrets: map[string]secret{}, manager: map[string]string{}}
 	server := httptest.NewTLSServer(api)
 	t.Cleanup(server.Close)
 	account := t.TempDir()
@@ -132,6 +142,9 @@ func TestSecretsAreMadeOnceAndKept(t *testing.T) {
 			t.Errorf("there is no secret %s", name)
 		}
 	}
+	if random := api.secrets["edge-tickets"].Data["secret"]; len(random) != 2*secretSize+1 {
+		t.Errorf("the ticket secret has %d bytes", len(random))
+	}
 	s := api.secrets["dictionary-tls"]
 	p, err := Bundle{Cert: s.Data["tls.crt"], Key: s.Data["tls.key"]}.parse()
 	if err != nil {
@@ -158,8 +171,14 @@ func TestADamagedSecretIsUpdated(t *testing.T) {
 	if got := reports[2]; got.Name != Edge || got.Action != "renewed" {
 		t.Errorf("the report says %+v", got)
 	}
-	if api.verbs[len(api.verbs)-3] != http.MethodPut {
-		t.Errorf("the requests were %v", api.verbs)
+	forced := 0
+	for _, q := range api.queries {
+		if q.Get("force") == "true" {
+			forced++
+		}
+	}
+	if forced != 1 {
+		t.Errorf("%d requests took fields over by force, want the one of the damaged secret", forced)
 	}
 }
 
@@ -210,9 +229,9 @@ func TestTheLoserOfARaceUsesTheWinnersAuthority(t *testing.T) {
 func TestAMissingRightIsNamed(t *testing.T) {
 	t.Parallel()
 	api, c := cluster(t)
-	api.deny = http.MethodPost
+	api.deny = http.MethodPatch
 	_, err := Ensure(context.Background(), c, testPlan(t))
-	if err == nil || !strings.Contains(err.Error(), "cannot POST resource") {
+	if err == nil || !strings.Contains(err.Error(), "cannot PATCH resource") {
 		t.Errorf("the error is %v", err)
 	}
 }

@@ -7,6 +7,7 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"strings"
 	"syscall"
 )
 
@@ -15,6 +16,8 @@ import (
 // directory of its own that can be given to one container alone:
 //
 //	dictionary/tls.crt  tls.key  ca.crt  internal-ca.crt
+//
+// Random secrets are files of the directory secrets.
 //
 // Keys have mode 0600. Each file is replaced by a rename, so a reader sees the
 // old or the new one; for the moment between two renames the key may be ahead
@@ -33,6 +36,9 @@ type file struct {
 func (d Dir) files(name string, b *Bundle) []file {
 	if name == DevelopmentCA || name == InternalCA {
 		return []file{{name + ".key", &b.Key, 0o600}, {name + ".crt", &b.Cert, 0o644}}
+	}
+	if strings.HasPrefix(name, secretsPrefix) {
+		return []file{{name, &b.Random, 0o600}}
 	}
 	return []file{
 		{filepath.Join(name, "ca.crt"), &b.CA, 0o644},

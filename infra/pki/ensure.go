@@ -2,6 +2,8 @@ package pki
 
 import (
 	"context"
+	"crypto/rand"
+	"encoding/hex"
 	"errors"
 	"fmt"
 	"time"
@@ -74,7 +76,42 @@ func (e *ensurer) all() ([]Report, error) {
 			return nil, err
 		}
 	}
+	for _, name := range e.plan.Secrets {
+		if err := e.secret(secretsPrefix + name); err != nil {
+			return nil, err
+		}
+	}
 	return e.reports, nil
+}
+
+// secretSize is the entropy of a random secret in bytes.
+const secretSize = 32
+
+// secret makes a random secret, a line of hexadecimal text, where there is none. One that exists is never
+// replaced: whoever wants another one deletes it.
+func (e *ensurer) secret(name string) error {
+	b, err := e.store.Load(e.ctx, name)
+	action, reason := "made", ""
+	switch {
+	case errors.Is(err, ErrForeign):
+		e.reports = append(e.reports, Report{Name: name, Action: "left alone", Reason: err.Error()})
+		return nil
+	case err == nil && len(b.Random) >= 2*secretSize:
+		e.reports = append(e.reports, Report{Name: name, Action: "kept"})
+		return nil
+	case err == nil:
+		action, reason = "renewed", "it is too short"
+	case !errors.Is(err, ErrAbsent):
+		return fmt.Errorf("load %s: %w", name, err)
+	}
+	random := make([]byte, secretSize)
+	rand.Read(random) // never fails, by its documentation
+	text := hex.EncodeToString(random) + "\n"
+	if err := e.store.Save(e.ctx, name, Bundle{Random: []byte(text)}); err != nil {
+		return fmt.Errorf("save %s: %w", name, err)
+	}
+	e.reports = append(e.reports, Report{Name: name, Action: action, Reason: reason})
+	return nil
 }
 
 // authority returns the pair of an authority, made anew where needed.
@@ -157,11 +194,18 @@ func Show(ctx context.Context, store Store, plan Plan) ([]Report, error) {
 		names = append(names, r.name)
 	}
 	var reports []Report
+	for _, name := range plan.Secrets {
+		names = append(names, secretsPrefix+name)
+	}
 	for _, name := range names {
 		r := Report{Name: name, Action: "good"}
 		b, err := store.Load(ctx, name)
 		if err != nil && !errors.Is(err, ErrAbsent) && !errors.Is(err, ErrForeign) {
 			return nil, err
+		}
+		if err == nil && len(b.Random) > 0 {
+			reports = append(reports, r)
+			continue
 		}
 		p, broken := b.parse()
 		switch {

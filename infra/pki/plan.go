@@ -15,6 +15,9 @@ const (
 	Edge          = "edge"
 )
 
+// secretsPrefix begins the names of random secrets in a Store.
+const secretsPrefix = "secrets/"
+
 // Plan says which certificates there should be.
 type Plan struct {
 	// EdgeHosts are the DNS names and addresses of the edge. "*.localhost" alone
@@ -22,6 +25,7 @@ type Plan struct {
 	// under a top-level name, so each virtual host is to be named as well.
 	EdgeHosts  []string
 	Services   []string      // internal services, each with a certificate of its own
+	Secrets    []string      // random secrets that replicas share
 	Namespace  string        // Kubernetes namespace that the services' names carry
 	CALifetime time.Duration // of both authorities
 	Lifetime   time.Duration // of the others
@@ -82,6 +86,12 @@ func (p Plan) validate() error {
 			return fmt.Errorf("service %q: want a plain name that occurs once", service)
 		}
 		seen[service] = true
+	}
+	for _, secret := range p.Secrets {
+		if seen[secret] || strings.ContainsAny(secret, "./*_ ") {
+			return fmt.Errorf("secret %q: want a plain name that occurs once", secret)
+		}
+		seen[secret] = true
 	}
 	if len(p.EdgeHosts) == 0 {
 		return fmt.Errorf("edge: no host is named")

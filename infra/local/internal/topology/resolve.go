@@ -172,7 +172,7 @@ func (r resolver) expand(text string) (string, error) {
 	t, err := template.New("value").Option("missingkey=error").Funcs(template.FuncMap{
 		"endpoints": r.endpoints, "addr": r.addr, "file": r.file, "base": r.base,
 		"pki":     func(name string) string { return filepath.Join(r.Dir, "pki", name) },
-		"secret":  func(name string) string { return filepath.Join(r.Dir, "secrets", name) },
+		"secret":  func(name string) string { return filepath.Join(r.Dir, "pki", "secrets", name) },
 		"private": func(name string) string { return filepath.Join(r.Dir, "data", r.name, name) },
 		"shared":  func(name string) string { return filepath.Join(r.Dir, "shared", name) },
 		"public":  r.public, "port": r.port,
