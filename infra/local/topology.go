@@ -1,15 +1,26 @@
 package main
 
-import "github.com/flotilla-dev/flotilla/infra/local/internal/topology"
+import (
+	"slices"
+
+	"github.com/flotilla-dev/flotilla/infra/local/internal/topology"
+)
 
 // table is the fleet on one machine: what runs, how often, and with which
-// parameters. What is not said here is the program's default; see
-// `go run ./services/<name>/cmd/<name> --help`. The words in {{}} are explained
-// at topology.Service.
+// parameters. What is not said here is the program's default; see its --help. The
+// words in {{}} are explained at topology.Service. Each group of rows has a file
+// or a function of its own.
+func table() []topology.Service {
+	return slices.Concat(
+		servingPath(),
+	)
+}
+
+// servingPath is the dictionary and what stands before it:
 //
 //	browser → edge (TLS) → cache (TLS) → dictionary (TLS) → content, once, for the data
 //	                         └──────────→ redis: purges and shared limits
-func table() []topology.Service {
+func servingPath() []topology.Service {
 	return []topology.Service{
 		{
 			Name: "content", Package: "./services/content/cmd/content", Count: 1, Single: true,

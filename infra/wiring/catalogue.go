@@ -2,6 +2,7 @@ package wiring
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"encoding/json"
 	"fmt"
@@ -9,23 +10,27 @@ import (
 	"os/exec"
 	"path/filepath"
 	"slices"
+	"strings"
 
 	"github.com/flotilla-dev/flotilla/internal/config"
+	"github.com/flotilla-dev/flotilla/internal/ports"
 	"github.com/flotilla-dev/flotilla/internal/process"
 )
 
 // A Program is one of ours, as it describes itself.
 type Program struct {
 	process.Help
-	Dir   string // folder of its module
-	Image bool   // is built into an image; embedded backends are not, the real server stands there
+	Dir     string // folder of its module
+	Command string // folder of its main package in the module's cmd
+	Image   bool   // is built into an image; embedded backends are not, the real server stands there
 }
 
 // Catalogue is every program by name.
 type Catalogue map[string]Program
 
-// parts are the folders in which a module is a program of the fleet; its
-// program has the name of the module's folder.
+// parts are the folders in which a module has programs of the fleet: the commands
+// that have ports. One has the name of the module's folder; others are the
+// applications that a sidecar, ambassador or adapter is shown with.
 var parts = []struct {
 	pattern string
 	image   bool
@@ -43,17 +48,25 @@ func programs(root string) ([]Program, error) {
 			return nil, err
 		}
 		for _, dir := range dirs {
-			if _, err := os.Stat(filepath.Join(dir, "cmd", filepath.Base(dir), "main.go")); err != nil {
-				continue // a library, or another command
+			mains, err := filepath.Glob(filepath.Join(dir, "cmd", "*", "main.go"))
+			if err != nil {
+				return nil, err
 			}
 			rel, err := filepath.Rel(root, dir)
 			if err != nil {
 				return nil, err
 			}
-			found = append(found, Program{Dir: filepath.ToSlash(rel), Image: part.image})
+			for _, main := range mains {
+				command := filepath.Base(filepath.Dir(main))
+				if _, listens := ports.All()[command]; listens || command == filepath.Base(dir) {
+					found = append(found, Program{Dir: filepath.ToSlash(rel), Command: command, Image: part.image})
+				}
+			}
 		}
 	}
-	slices.SortFunc(found, func(a, b Program) int { return bytes.Compare([]byte(a.Dir), []byte(b.Dir)) })
+	slices.SortFunc(found, func(a, b Program) int {
+		return cmp.Or(strings.Compare(a.Dir, b.Dir), strings.Compare(a.Command, b.Command))
+	})
 	return found, nil
 }
 
@@ -66,7 +79,7 @@ func Ask(ctx context.Context, root, bin string) (Catalogue, error) {
 	catalogue := Catalogue{}
 	for _, p := range found {
 		if err := p.ask(ctx, root, bin); err != nil {
-			return nil, fmt.Errorf("%s: %w", p.Dir, err)
+			return nil, fmt.Errorf("%s/cmd/%s: %w", p.Dir, p.Command, err)
 		}
 		catalogue[p.Program] = p
 	}
@@ -94,7 +107,7 @@ func Cross(ctx context.Context, root, goos, goarch string) error {
 // build compiles from the module's own folder: that works with a workspace and
 // without.
 func (p *Program) build(ctx context.Context, root, out string, env ...string) error {
-	build := exec.CommandContext(ctx, "go", "build", "-o", out, "./cmd/"+filepath.Base(p.Dir))
+	build := exec.CommandContext(ctx, "go", "build", "-o", out, "./cmd/"+p.Command)
 	build.Dir = filepath.Join(root, p.Dir)
 	build.Env = append(os.Environ(), env...)
 	if text, err := build.CombinedOutput(); err != nil {
@@ -104,8 +117,7 @@ func (p *Program) build(ctx context.Context, root, out string, env ...string) er
 }
 
 func (p *Program) ask(ctx context.Context, root, bin string) error {
-	name := filepath.Base(p.Dir)
-	out := filepath.Join(bin, name)
+	out := filepath.Join(bin, p.Command)
 	if err := p.build(ctx, root, out); err != nil {
 		return err
 	}
@@ -118,8 +130,8 @@ func (p *Program) ask(ctx context.Context, root, bin string) error {
 	if err := json.Unmarshal(text, &p.Help); err != nil {
 		return fmt.Errorf("--help=json: %w", err)
 	}
-	if p.Program != name {
-		return fmt.Errorf("--help=json calls the program %q, its folder %q", p.Program, name)
+	if p.Program != p.Command {
+		return fmt.Errorf("--help=json calls the program %q, its folder %q", p.Program, p.Command)
 	}
 	return nil
 }

@@ -14,7 +14,36 @@ var table = map[string]Pair{
 	"cache":      {8081, 9081},
 	"content":    {8082, 9082},
 	"edge":       {8443, 9443},
-	"redis":      {6379, 7379},
+
+	// Sidecars, and the applications that they are shown with.
+	"tlsproxy":   {8444, 9444},
+	"legacy":     {8090, 9090}, // old and plain; behind tlsproxy
+	"configsync": {8091, 9091},
+	"configapi":  {8092, 9092},
+	"topz":       {8093, 9093},
+	"gitsync":    {8094, 9094},
+	"gitserver":  {8095, 9095},
+	"site":       {8096, 9096}, // its pages come by gitsync
+
+	// Ambassadors, and the applications that they are shown with.
+	"redisshard":    {6380, 7380},
+	"lookups":       {8097, 9097}, // caches in Redis, through redisshard
+	"memcacheshard": {11212, 12212},
+	"thesaurus":     {8098, 9098}, // caches in memcached, through memcacheshard
+	"broker":        {3306, 4306},
+	"guestbook":     {8099, 9099}, // its database is found by broker
+	"experiment":    {8100, 9100},
+
+	// Adapters.
+	"redismetrics": {9121, 10121}, // the port that redis_exporter made known
+	"lognorm":      {8101, 9101},
+	"dbhealth":     {8102, 9102},
+
+	// Embedded backends, on the ports of the real servers where they are free.
+	"redis":     {6379, 7379},
+	"memcached": {11211, 12211},
+	"etcd":      {2379, 3379},
+	"mysql":     {3307, 4307}, // 3306 is the broker's, which stands in for any database
 }
 
 // EdgeHTTP is the edge's second listener: plain HTTP, redirects only.

@@ -27,6 +27,7 @@ import (
 //	{{port "https"}}          its port
 type Service struct {
 	Name    string
+	Pod     string            // the service whose pod it shares in compose and Kubernetes, one replica for one; "" for a pod of its own
 	Package string            // of its program, from the root of the tree
 	Count   int               // replicas
 	Single  bool              // cannot be scaled: it keeps state that is not shared
