@@ -24,6 +24,11 @@ type downCommand struct {
 func (c *downCommand) Run(ctx context.Context, s session) error {
 	err := s.client().Do(ctx, "down", control.Request{Now: c.Now}, s.say)
 	if err == nil {
+		// Its processes have ended, and the runner is about to. Only then can the
+		// next `up` or `down` have the directory.
+		if err := state.AwaitEnd(ctx, s.dir); err != nil {
+			return err
+		}
 		s.say("the fleet is down")
 		return nil
 	}
@@ -151,6 +156,7 @@ type Resolved struct {
 
 type service struct {
 	Name    string   `json:"name"`
+	Pod     string   `json:"pod,omitempty"` // whose pod it shares
 	Package string   `json:"package"`
 	Count   int      `json:"count"`
 	Single  bool     `json:"single,omitempty"`
@@ -184,7 +190,7 @@ func resolve(s session) (Resolved, error) {
 	}
 	var r Resolved
 	for _, row := range s.table {
-		r.Services = append(r.Services, service{row.Name, row.Package, row.Count, row.Single, row.Needs})
+		r.Services = append(r.Services, service{row.Name, row.Pod, row.Package, row.Count, row.Single, row.Needs})
 		for n := 1; n <= row.Count; n++ {
 			p, err := resolver.Resolve(s.table, row, n)
 			if err != nil {

@@ -1,10 +1,13 @@
 package state
 
 import (
+	"context"
 	"errors"
+	"fmt"
 	"os"
 	"path/filepath"
 	"syscall"
+	"time"
 )
 
 // ErrRunning says that a runner already keeps this directory.
@@ -25,4 +28,29 @@ func Lock(dir string) (unlock func(), err error) {
 		return nil, errors.Join(err, f.Close())
 	}
 	return func() { f.Close() }, nil
+}
+
+// endLimit is how long a runner may take from its last answer to its end.
+const endLimit = 10 * time.Second
+
+// AwaitEnd waits until no runner keeps the directory.
+func AwaitEnd(ctx context.Context, dir string) error {
+	ctx, cancel := context.WithTimeout(ctx, endLimit)
+	defer cancel()
+	poll := time.NewTicker(5 * time.Millisecond)
+	defer poll.Stop()
+	for {
+		unlock, err := Lock(dir)
+		if !errors.Is(err, ErrRunning) {
+			if err == nil {
+				unlock()
+			}
+			return err
+		}
+		select {
+		case <-poll.C:
+		case <-ctx.Done():
+			return fmt.Errorf("wait for the end of the runner: %w", ctx.Err())
+		}
+	}
 }

@@ -1,6 +1,7 @@
 package state
 
 import (
+	"context"
 	"errors"
 	"os"
 	"path/filepath"
@@ -56,5 +57,25 @@ func TestAFileThatCannotBeReplacedStaysAsItIs(t *testing.T) {
 	left, err := filepath.Glob(filepath.Join(dir, ".new-*"))
 	if err != nil || len(left) > 0 {
 		t.Errorf("%v is left", left)
+	}
+}
+
+func TestTheEndOfARunnerIsAwaited(t *testing.T) {
+	t.Parallel()
+	dir := t.TempDir()
+	unlock, err := Lock(dir)
+	if err != nil {
+		t.Fatal(err)
+	}
+	ctx, cancel := context.WithCancel(t.Context())
+	cancel()
+	if err := AwaitEnd(ctx, dir); !errors.Is(err, context.Canceled) {
+		t.Errorf("while it runs, and the wait is given up: %v", err)
+	}
+	done := make(chan error)
+	go func() { done <- AwaitEnd(t.Context(), dir) }()
+	unlock()
+	if err := <-done; err != nil {
+		t.Error(err)
 	}
 }
