@@ -39,9 +39,16 @@ func (p Process) targets() []target {
 				all = append(all, t)
 			}
 		}
+		for _, m := range server.FindAllStringSubmatch(p.Files[p.Env[variable]], -1) {
+			all = append(all, target{variable: variable, host: m[1], port: number(m[2])})
+		}
 	}
 	return all
 }
+
+// server is an item of a list of servers in a configuration file:
+// "- redis-shard-0.redis-shard:6379:1 shard-0".
+var server = regexp.MustCompile(`(?m)^\s*-\s+([a-z][a-z0-9-]*)(?:\.[a-z0-9.-]+)?:([0-9]+)(?::[0-9]+)?(?:\s|$)`)
 
 func parseTarget(s string) (target, bool) {
 	if m := url.FindStringSubmatch(s); m != nil {
@@ -64,14 +71,22 @@ func number(s string) int {
 	return n
 }
 
-// calls are the connections that the configuration makes the fleet open.
+// calls are the connections between pods that the configuration makes the fleet
+// open.
 func (f Fleet) calls() []Call {
 	var all []Call
 	for _, p := range f.Processes {
 		for _, t := range p.targets() {
-			all = append(all, Call{p.Name, t.host, t.port, "tcp"})
+			to := t.host
+			if pod := f.Pod(t.host); len(pod) > 0 {
+				to = pod[0].pod()
+			}
+			if to == p.pod() {
+				continue
+			}
+			all = append(all, Call{p.pod(), to, t.port, "tcp"})
 			if t.admin != 0 {
-				all = append(all, Call{p.Name, t.host, t.admin, "tcp"})
+				all = append(all, Call{p.pod(), to, t.admin, "tcp"})
 			}
 		}
 	}

@@ -35,6 +35,7 @@ type composeService struct {
 	CapDrop     []string `yaml:"cap_drop"`
 	SecurityOpt []string `yaml:"security_opt"`
 	Networks    keys     `yaml:"networks"`
+	NetworkMode string   `yaml:"network_mode"`
 	Profiles    []string `yaml:"profiles"`
 	Volumes     []string `yaml:"volumes"`
 	Grace       string   `yaml:"stop_grace_period"`
@@ -83,6 +84,9 @@ func Compose(file string, catalogue Catalogue) (Fleet, error) {
 	}
 	fleet := Fleet{Wiring: "compose"}
 	for name, s := range c.Services {
+		if s.Build.Target == podStage {
+			continue
+		}
 		p, err := s.process(name, filepath.Dir(file), catalogue)
 		if err != nil {
 			return Fleet{}, fmt.Errorf("%s: service %s: %w", file, name, err)
@@ -92,6 +96,19 @@ func Compose(file string, catalogue Catalogue) (Fleet, error) {
 	slices.SortFunc(fleet.Processes, func(a, b Process) int { return strings.Compare(a.Name, b.Name) })
 	fleet.Allowed, fleet.ByNetwork = c.allowed(fleet), true
 	return fleet, nil
+}
+
+// podStage is the image that does nothing but hold the network of a pod, as the
+// pause container does in Kubernetes. The service of the pod legacy is legacy-pod;
+// the members have network_mode: service:legacy-pod.
+const podStage = "pod"
+
+// holder is the service whose network a service is in.
+func (c composeFile) holder(p Process) composeService {
+	if p.Pod != "" || c.Services[p.Name].NetworkMode != "" {
+		return c.Services[p.pod()+"-"+podStage]
+	}
+	return c.Services[p.Name]
 }
 
 var interpolation = regexp.MustCompile(`\$\{[A-Za-z_][A-Za-z0-9_]*(?::?[-?]([^}]*))?\}`)
@@ -106,6 +123,10 @@ func (s composeService) process(name, dir string, catalogue Catalogue) (Process,
 	if s.Build.Target != "" {
 		p.Program = s.Build.Target
 	}
+	pod, member := strings.CutPrefix(s.NetworkMode, "service:")
+	if pod = strings.TrimSuffix(pod, "-"+podStage); member && pod != name {
+		p.Pod = pod
+	}
 	var err error
 	if s.Grace != "" {
 		if p.Grace, err = time.ParseDuration(s.Grace); err != nil {
@@ -115,6 +136,9 @@ func (s composeService) process(name, dir string, catalogue Catalogue) (Process,
 	// What ends by itself is not started again when it did well.
 	p.OneShot = s.Restart == "no" || strings.HasPrefix(s.Restart, "on-failure")
 	p.Ports = s.ports(catalogue[p.Program])
+	if member { // its image says what it exposes; compose cannot, in the network of another
+		p.Ports = listeners(catalogue[p.Program], p)
+	}
 	p.Probes = s.probes(p, catalogue)
 	for other, on := range s.DependsOn {
 		if on.Condition == "service_healthy" || on.Condition == "service_completed_successfully" {
@@ -206,14 +230,16 @@ func (c composeFile) allowed(fleet Fleet) []Call {
 	var calls []Call
 	for _, from := range fleet.Processes {
 		for _, to := range fleet.Processes {
-			shared := slices.ContainsFunc(c.Services[from.Name].Networks, func(n string) bool {
-				return slices.Contains(c.Services[to.Name].Networks, n)
+			shared := slices.ContainsFunc(c.holder(from).Networks, func(n string) bool {
+				return slices.Contains(c.holder(to).Networks, n)
 			})
-			if from.Name == to.Name || !shared {
+			if from.pod() == to.pod() || !shared {
 				continue
 			}
 			for _, port := range to.Ports {
-				calls = append(calls, Call{from.Name, to.Name, port.Number, port.Protocol})
+				if call := (Call{from.pod(), to.pod(), port.Number, port.Protocol}); !slices.Contains(calls, call) {
+					calls = append(calls, call)
+				}
 			}
 		}
 	}

@@ -2,6 +2,7 @@ package wiring
 
 import (
 	"fmt"
+	"regexp"
 	"slices"
 	"strings"
 	"time"
@@ -18,7 +19,8 @@ type Fleet struct {
 // A Process is one row of a wiring: a service of compose, a workload of
 // Kubernetes, a row of the local table.
 type Process struct {
-	Name     string            // under which others reach it
+	Name     string            // under which others reach it, unless it is in the pod of another
+	Pod      string            // whose network it shares; "" for a pod of its own
 	Program  string            // which of ours it runs; "" for somebody else's image
 	Replicas int               // how many there are
 	OneShot  bool              // does its work and ends
@@ -95,6 +97,32 @@ func (f Fleet) Find(name string) (Process, bool) {
 	}
 	return Process{}, false
 }
+
+// pod is the name of the pod that a process is in.
+func (p Process) pod() string {
+	if p.Pod != "" {
+		return p.Pod
+	}
+	return p.Name
+}
+
+// Pod returns the processes of the pod that a host name leads to: the pod's own
+// name, or that of one of its processes. A replica with a name of its own has a
+// number behind it, and in compose the project before it: redis-shard-0,
+// flotilla-redis-shard-1.
+func (f Fleet) Pod(host string) []Process {
+	for _, name := range []string{host, replica.ReplaceAllString(host, "$1")} {
+		at := slices.IndexFunc(f.Processes, func(p Process) bool { return p.Name == name || p.Pod == name })
+		if at < 0 {
+			continue
+		}
+		pod := f.Processes[at].pod()
+		return slices.DeleteFunc(slices.Clone(f.Processes), func(p Process) bool { return p.pod() != pod })
+	}
+	return nil
+}
+
+var replica = regexp.MustCompile(`^(?:flotilla-)?(.+)-[0-9]+$`)
 
 // serving are the processes that run all the time.
 func (f Fleet) serving() []Process {

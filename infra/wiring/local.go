@@ -14,9 +14,9 @@ import (
 // table is what `go run ./infra/local topology --json` prints.
 type table struct {
 	Services []struct {
-		Name, Package string
-		Count         int
-		Needs         []string
+		Name, Pod, Package string
+		Count              int
+		Needs              []string
 	}
 	Processes []struct {
 		Service, Name string
@@ -51,7 +51,7 @@ func Local(ctx context.Context, root, bin string) (Fleet, error) {
 func (t table) fleet() (Fleet, error) {
 	fleet := Fleet{Wiring: "local"}
 	for _, s := range t.Services {
-		p := Process{Name: s.Name, Program: filepath.Base(s.Package), Waits: s.Needs, Env: map[string]string{}, Files: map[string]string{}}
+		p := Process{Name: s.Name, Pod: s.Pod, Program: filepath.Base(s.Package), Waits: s.Needs, Env: map[string]string{}, Files: map[string]string{}}
 		for _, one := range t.Processes {
 			if one.Service != s.Name {
 				continue

@@ -23,8 +23,10 @@ func Overlays(tree string) ([]string, error) {
 	return all, nil
 }
 
-// Manifests renders an overlay and reads it.
-func Manifests(overlay string) (Fleet, error) {
+// Manifests renders an overlay and reads it. A program's own table gives the ports
+// of its container their names where the container is not alone in its pod, since
+// Kubernetes would take the same name twice for the first one.
+func Manifests(overlay string, catalogue Catalogue) (Fleet, error) {
 	rendered, err := krusty.MakeKustomizer(krusty.MakeDefaultOptions()).Run(filesys.MakeFsOnDisk(), overlay)
 	if err != nil {
 		return Fleet{}, fmt.Errorf("render %s: %w", overlay, err)
@@ -39,7 +41,7 @@ func Manifests(overlay string) (Fleet, error) {
 			return Fleet{}, fmt.Errorf("%s: %s: %w", overlay, r.CurId(), err)
 		}
 	}
-	return m.fleet("kubernetes/" + filepath.Base(overlay))
+	return m.fleet("kubernetes/"+filepath.Base(overlay), catalogue)
 }
 
 // manifests are the objects of an overlay, by kind, as far as they matter here.
@@ -134,7 +136,7 @@ func decode[T any](text []byte, into *[]T) error {
 // are not restricted.
 const enforced = "pod-security.kubernetes.io/enforce"
 
-func (m manifests) fleet(wiring string) (Fleet, error) {
+func (m manifests) fleet(wiring string, catalogue Catalogue) (Fleet, error) {
 	restricted := func(n object) bool { return n.Metadata.Labels[enforced] == "restricted" }
 	if len(m.namespaces) != 1 || !restricted(m.namespaces[0]) {
 		return Fleet{}, fmt.Errorf("%s: want one Namespace with the label %s: restricted", wiring, enforced)
@@ -144,11 +146,11 @@ func (m manifests) fleet(wiring string) (Fleet, error) {
 		if w.Metadata.Namespace != m.namespaces[0].Metadata.Name {
 			return Fleet{}, fmt.Errorf("%s: %s is in the namespace %q", wiring, w.Metadata.Name, w.Metadata.Namespace)
 		}
-		p, err := w.process(m)
+		pod, err := w.processes(m, catalogue)
 		if err != nil {
 			return Fleet{}, fmt.Errorf("%s: %s: %w", wiring, w.Metadata.Name, err)
 		}
-		fleet.Processes = append(fleet.Processes, p)
+		fleet.Processes = append(fleet.Processes, pod...)
 	}
 	fleet.Allowed = m.allowed(fleet)
 	return fleet, nil

@@ -133,7 +133,7 @@ func TestANamespaceThatDoesNotEnforceIsAnError(t *testing.T) {
 	t.Parallel()
 	dir := copyOfWirings(t)
 	mutate(t, filepath.Join(dir, "infra/kubernetes/overlays/local/namespace.yaml"), "enforce: restricted", "enforce: baseline")
-	if _, err := Manifests(filepath.Join(dir, "infra/kubernetes/overlays/local")); err == nil || !strings.Contains(err.Error(), enforced) {
+	if _, err := Manifests(filepath.Join(dir, "infra/kubernetes/overlays/local"), catalogue(t)); err == nil || !strings.Contains(err.Error(), enforced) {
 		t.Errorf("the error is %v", err)
 	}
 }

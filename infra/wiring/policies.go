@@ -32,12 +32,13 @@ func (m manifests) allowed(fleet Fleet) []Call {
 	calls := []Call{}
 	for _, from := range fleet.Processes {
 		for _, to := range fleet.Processes {
-			if from.Name == to.Name {
+			if from.pod() == to.pod() {
 				continue
 			}
 			for _, port := range to.Ports {
-				if m.through("Egress", from, to, port) && m.through("Ingress", to, from, port) {
-					calls = append(calls, Call{from.Name, to.Name, port.Number, port.Protocol})
+				call := Call{from.pod(), to.pod(), port.Number, port.Protocol}
+				if !slices.Contains(calls, call) && m.through("Egress", from, to, port) && m.through("Ingress", to, from, port) {
+					calls = append(calls, call)
 				}
 			}
 		}
@@ -82,5 +83,5 @@ func (r peerRule) covers(other Process, port Port) bool {
 
 // labels by which the policies know a process.
 func labels(p Process) map[string]string {
-	return map[string]string{"app.kubernetes.io/name": p.Name}
+	return map[string]string{"app.kubernetes.io/name": p.pod()}
 }

@@ -42,6 +42,9 @@ func compareProcesses(reference, other Fleet) []Finding {
 			continue
 		}
 		same, _ := reference.Find(p.Name)
+		if same.pod() != p.pod() {
+			all = append(all, Finding{other.Wiring, p.Name, "it is in the pod " + p.pod(), same.pod() + ", as in " + reference.Wiring})
+		}
 		if same.Program != p.Program && same.Program != "" && p.Program != "" {
 			all = append(all, Finding{other.Wiring, p.Name, "it runs " + p.Program, same.Program + ", as in " + reference.Wiring})
 		}

@@ -34,7 +34,7 @@ func checkCaller(catalogue Catalogue, caller, p Process, delay time.Duration, f 
 		return
 	}
 	for _, t := range caller.targets() {
-		if t.host != p.Name || !t.dns && t.admin == 0 { // a single address is no pool: there is nowhere to move to
+		if t.host != p.Name && t.host != p.pod() || !t.dns && t.admin == 0 { // a single address is no pool: there is nowhere to move to
 			continue
 		}
 		check, resolve := wait(program, caller, "CHECK_INTERVAL"), wait(program, caller, "RESOLVE_INTERVAL")

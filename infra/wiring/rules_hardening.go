@@ -1,6 +1,9 @@
 package wiring
 
-import "slices"
+import (
+	"slices"
+	"strconv"
+)
 
 // checkHardening: every container has limits, and nothing that it does not need.
 func checkHardening(fleet Fleet) []Finding {
@@ -37,7 +40,7 @@ func checkCluster(fleet Fleet) []Finding {
 		called[c.To] = true
 	}
 	return each(fleet, func(p Process, f *findings) {
-		if p.Cluster == nil || p.OneShot {
+		if p.Cluster == nil || p.OneShot || p.Pod != "" { // the rules are for pods
 			return
 		}
 		if p.Replicas > 1 && !p.Cluster.Budget {
@@ -52,21 +55,33 @@ func checkCluster(fleet Fleet) []Finding {
 		if called[p.Name] {
 			checkService(p, f)
 		}
-		checkTargetPorts(p, f)
+		checkTargetPorts(fleet.Pod(p.Name), p, f)
 	})
 }
 
-// checkTargetPorts: what a Service leads to is there, under the same name.
-func checkTargetPorts(p Process, f *findings) {
+// checkTargetPorts: what a Service leads to is there, under the same name. In a
+// pod of several containers names would be ambiguous; there it is the number.
+func checkTargetPorts(pod []Process, p Process, f *findings) {
 	if p.Cluster.Service == nil {
 		return
 	}
 	for i, port := range p.Cluster.Service.Ports {
 		leads := p.Cluster.Service.Targets[i]
+		if len(pod) > 1 {
+			if !slices.ContainsFunc(pod, func(member Process) bool { return member.listens(leads, port.Protocol) }) {
+				f.add("the number of a port of its containers", "the port %s of its Service leads to %q", port, leads)
+			}
+			continue
+		}
 		if leads != port.Name || !slices.ContainsFunc(p.Ports, func(own Port) bool { return own.Name == leads && own.Protocol == port.Protocol }) {
 			f.add("the same name for both, one of "+names(p.Ports, Port.String), "the port %s of its Service leads to %q", port, leads)
 		}
 	}
+}
+
+// listens tells whether a process has a port of that number.
+func (p Process) listens(number, protocol string) bool {
+	return slices.ContainsFunc(p.Ports, func(own Port) bool { return strconv.Itoa(own.Number) == number && own.Protocol == protocol })
 }
 
 func checkService(p Process, f *findings) {

@@ -43,6 +43,17 @@ func optional(fleet Fleet, c Call) bool {
 	return from.Optional || to.Optional
 }
 
+// waits tells whether a process waits for one in the pod of host, or is in it
+// itself.
+func waits(fleet Fleet, p Process, host string) bool {
+	if slices.Contains(p.Waits, host) {
+		return true
+	}
+	return slices.ContainsFunc(fleet.Pod(host), func(other Process) bool {
+		return other.pod() == p.pod() || slices.Contains(p.Waits, other.Name) || slices.Contains(p.Waits, other.pod())
+	})
+}
+
 // checkWaits: where the start is gated, a process waits for those it calls.
 func checkWaits(fleet Fleet) []Finding {
 	gated := slices.ContainsFunc(fleet.Processes, func(p Process) bool { return len(p.Waits) > 0 })
@@ -51,7 +62,7 @@ func checkWaits(fleet Fleet) []Finding {
 	}
 	return each(fleet, func(p Process, f *findings) {
 		for _, t := range p.targets() {
-			if !slices.Contains(p.Waits, t.host) && t.host != p.Name {
+			if t.host != p.Name && !waits(fleet, p, t.host) {
 				f.add("wait until it is healthy", "it calls %s (%s) and waits for %s only", t.host, t.variable, strings.Join(p.Waits, ", "))
 			}
 		}

@@ -47,17 +47,21 @@ func checkPorts(catalogue Catalogue, fleet Fleet) []Finding {
 func checkTargets(catalogue Catalogue, fleet Fleet) []Finding {
 	return each(fleet, func(p Process, f *findings) {
 		for _, t := range p.targets() {
-			other, found := fleet.Find(t.host)
-			if !found {
+			pod := fleet.Pod(t.host)
+			if len(pod) == 0 {
 				f.add("one of "+strings.Join(processNames(fleet.serving()), ", "), "%s leads to %q, which is no process", t.variable, t.host)
 				continue
 			}
 			if t.file {
 				continue
 			}
-			ports := other.Ports
-			if program, ours := catalogue[other.Program]; ours {
-				ports = listeners(program, other)
+			var ports []Port
+			for _, other := range pod {
+				if program, ours := catalogue[other.Program]; ours {
+					ports = append(ports, listeners(program, other)...)
+				} else {
+					ports = append(ports, other.Ports...)
+				}
 			}
 			checkTarget(t, ports, f)
 		}
@@ -66,15 +70,19 @@ func checkTargets(catalogue Catalogue, fleet Fleet) []Finding {
 
 func checkTarget(t target, ports []Port, f *findings) {
 	for name, number := range map[string]int{"data": t.port, "admin": t.admin} {
-		at := slices.IndexFunc(ports, func(p Port) bool { return p.Name == name })
-		if number == 0 || at >= 0 && ports[at].Number == number {
+		var right []string
+		for _, p := range ports {
+			if p.Name == name {
+				right = append(right, fmt.Sprint(p.Number))
+			}
+		}
+		if number == 0 || slices.Contains(right, fmt.Sprint(number)) {
 			continue
 		}
-		right := "no such port"
-		if at >= 0 {
-			right = fmt.Sprint(ports[at].Number)
+		if len(right) == 0 {
+			right = []string{"no such port"}
 		}
-		f.add(right, "%s goes to port %d as the %s port of %s", t.variable, number, name, t.host)
+		f.add(strings.Join(right, " or "), "%s goes to port %d as the %s port of %s", t.variable, number, name, t.host)
 	}
 }
 

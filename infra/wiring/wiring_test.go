@@ -61,7 +61,7 @@ func read(t *testing.T, dir string) []Fleet {
 		t.Fatalf("no overlays: %v", err)
 	}
 	for _, overlay := range overlays {
-		fleet, err := Manifests(overlay)
+		fleet, err := Manifests(overlay, catalogue(t))
 		if err != nil {
 			t.Fatal(err)
 		}

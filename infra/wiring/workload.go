@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"path"
 	"slices"
+	"strconv"
 	"strings"
 	"time"
 )
@@ -51,8 +52,9 @@ type securityContext struct {
 }
 
 type container struct {
-	Name, Image string
-	Env         []struct {
+	Name, Image   string
+	RestartPolicy string `yaml:"restartPolicy"`
+	Env           []struct {
 		Name, Value string
 		ValueFrom   map[string]any `yaml:"valueFrom"`
 	}
@@ -99,13 +101,46 @@ func (w workload) template() podTemplate {
 	return w.Spec.Template
 }
 
-// process reads a workload of one container.
-func (w workload) process(m manifests) (Process, error) {
+// processes reads the containers of a workload: the application first, then its
+// sidecars, which are init containers that go on running.
+func (w workload) processes(m manifests, catalogue Catalogue) ([]Process, error) {
 	pod := w.template()
-	if len(pod.Spec.Containers) != 1 || len(pod.Spec.InitContainers) != 0 {
-		return Process{}, fmt.Errorf("want one container in a pod")
+	if len(pod.Spec.Containers) != 1 {
+		return nil, fmt.Errorf("want one container in a pod, and sidecars as init containers with restartPolicy: Always")
 	}
-	c := pod.Spec.Containers[0]
+	all := []Process{w.process(m, pod.Spec.Containers[0])}
+	for _, c := range pod.Spec.InitContainers {
+		if c.RestartPolicy != "Always" {
+			return nil, fmt.Errorf("init container %s: want restartPolicy: Always, which makes it a sidecar", c.Name)
+		}
+		p := w.process(m, c)
+		p.Name, p.Pod = c.Name, w.Metadata.Name
+		p.nameByNumber(catalogue[p.Program])
+		all = append(all, p)
+	}
+	return all, nil
+}
+
+// nameByNumber gives the ports of a sidecar, and those that its probes ask, the
+// names that the program has for them.
+func (p *Process) nameByNumber(program Program) {
+	for _, own := range listeners(program, *p) {
+		for i := range p.Ports {
+			if p.Ports[i].Number == own.Number && p.Ports[i].Protocol == own.Protocol {
+				p.Ports[i].Name = own.Name
+			}
+		}
+		for _, probe := range []*string{&p.Probes.Live, &p.Probes.Ready, &p.Probes.Startup} {
+			if rest, asks := strings.CutPrefix(*probe, strconv.Itoa(own.Number)+"/"); asks {
+				*probe = own.Name + "/" + rest
+			}
+		}
+	}
+}
+
+// process reads one container of a workload.
+func (w workload) process(m manifests, c container) Process {
+	pod := w.template()
 	p := Process{
 		Name: w.Metadata.Name, Program: c.program(), Replicas: 1,
 		OneShot: strings.HasSuffix(w.Kind, "Job"),
@@ -113,7 +148,7 @@ func (w workload) process(m manifests) (Process, error) {
 		Probes:  Probes{Live: c.Liveness.String(), Ready: c.Readiness.String(), Startup: c.Startup.String()},
 		Grace:   30 * time.Second, // Kubernetes' default
 		Hold:    time.Duration(w.Spec.MinReadySeconds) * time.Second,
-		Files:   m.files(pod),
+		Files:   m.files(pod, c),
 		Cluster: &Cluster{Service: m.service(w), Surge: w.Kind != "Deployment" || w.Spec.Strategy.RollingUpdate.MaxUnavailable == "0"},
 	}
 	if w.Spec.Replicas != nil {
@@ -130,7 +165,7 @@ func (w workload) process(m manifests) (Process, error) {
 		p.Cluster.Spread = p.Cluster.Spread || s.LabelSelector.matches(pod.Metadata.Labels)
 	}
 	p.Security = c.security(pod)
-	return p, nil
+	return p
 }
 
 // program is the one of ours in the container's image, which has its name;
@@ -170,15 +205,15 @@ func (c container) security(pod podTemplate) *Security {
 }
 
 // files are the contents of the ConfigMaps that are mounted.
-func (m manifests) files(pod podTemplate) map[string]string {
+func (m manifests) files(pod podTemplate, c container) map[string]string {
 	files := map[string]string{}
-	for _, mount := range pod.Spec.Containers[0].VolumeMounts {
+	for _, mount := range c.VolumeMounts {
 		for _, v := range pod.Spec.Volumes {
-			for _, c := range m.configMaps {
-				if v.Name != mount.Name || v.ConfigMap.Name != c.Metadata.Name {
+			for _, given := range m.configMaps {
+				if v.Name != mount.Name || v.ConfigMap.Name != given.Metadata.Name {
 					continue
 				}
-				for name, content := range c.Data {
+				for name, content := range given.Data {
 					files[path.Join(mount.MountPath, name)] = content
 				}
 			}
