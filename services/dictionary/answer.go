@@ -15,8 +15,8 @@ import (
 
 	"github.com/labstack/echo/v4"
 
+	"github.com/flotilla-dev/flotilla/internal/negotiate"
 	"github.com/flotilla-dev/flotilla/internal/problem"
-	"github.com/flotilla-dev/flotilla/services/dictionary/negotiate"
 	"github.com/flotilla-dev/flotilla/services/dictionary/page"
 )
 

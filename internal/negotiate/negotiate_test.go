@@ -5,7 +5,7 @@ import (
 
 	"go.uber.org/goleak"
 
-	"github.com/flotilla-dev/flotilla/services/dictionary/negotiate"
+	"github.com/flotilla-dev/flotilla/internal/negotiate"
 )
 
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
