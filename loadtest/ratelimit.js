@@ -10,6 +10,11 @@
 //   go run ./infra/local up --set cache.CACHE_POLICY_FILE=$PWD/loadtest/limits.yaml
 //   RATE=2000 loadtest/k6.sh ratelimit.js
 //   USERS=on loadtest/k6.sh ratelimit.js --local-ips=127.0.0.11-127.0.0.99
+//
+// and with Docker:
+//
+//   FLOTILLA_CACHE_POLICY=./loadtest/limits.yaml docker compose up --wait
+//   FLOTILLA_CACHE_POLICY=./loadtest/limits.yaml SCRIPT=ratelimit.js docker compose --profile load run --rm k6
 import http from 'k6/http';
 import { check } from 'k6';
 import { Counter, Rate } from 'k6/metrics';

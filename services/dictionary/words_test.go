@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"io"
 	"net/http"
+	"os"
 	"strings"
 	"testing"
 
@@ -223,5 +224,23 @@ func TestAssetsAreImmutableAndSurviveARollingUpdate(t *testing.T) {
 	resp, _ := r.get(t, "/assets/style.0123456789abcdef.css")
 	if resp.StatusCode != 302 || resp.Header.Get("Cache-Control") != "no-store" || !strings.HasPrefix(resp.Header.Get("Location"), "/assets/style.") {
 		t.Errorf("the style of another version: %d %v", resp.StatusCode, resp.Header)
+	}
+}
+
+func TestTheWordsOfTheLoadScriptsAreInTheDictionary(t *testing.T) {
+	t.Parallel()
+	text, err := os.ReadFile("../../loadtest/lib/words.json")
+	if err != nil {
+		t.Fatal(err)
+	}
+	var words []string
+	if err := json.Unmarshal(text, &words); err != nil || len(words) < 100 {
+		t.Fatalf("%d words, %v", len(words), err)
+	}
+	r := ready(t, nil)
+	for _, word := range words {
+		if resp, _ := r.get(t, "/v1/words/"+word, "Accept", asJSON); resp.StatusCode != http.StatusOK {
+			t.Errorf("%s: %d", word, resp.StatusCode)
+		}
 	}
 }
