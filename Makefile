@@ -43,7 +43,7 @@ trust: ## how to make a browser trust the development certificates
 
 test: ## all tests; real servers are used where they are installed
 	@$(if $(RACE),,echo "no C compiler found: tests run without the race detector")
-	$(GOTESTSUM) --format pkgname-and-test-fails --hide-summary=output -- $(RACE) -count=1 -p 2 -timeout 15m work
+	$(GOTESTSUM) --format pkgname-and-test-fails -- $(RACE) -count=1 -p 2 -timeout 15m work
 
 test-real: ## the tests that need real servers; fails when one is not installed
 	REAL_SERVERS=required $(GOTESTSUM) --format pkgname-and-test-fails -- $(RACE) -count=1 -p 1 -timeout 15m -run 'Real' work

@@ -30,11 +30,11 @@ const commandLimit = 90 * time.Second
 
 func TestCommandsOfThePagesPrintWhatThePagesSay(t *testing.T) {
 	if testing.Short() {
-		t.Skip("starts the fleet")
+		t.Skip("SKIPPED: -short: the commands of the pages were not executed")
 	}
 	for _, program := range []string{"curl", "sh"} {
 		if _, err := exec.LookPath(program); err != nil {
-			t.Skipf("%s is not installed", program)
+			t.Skipf("SKIPPED: %s is not installed: the commands of the pages were not executed", program)
 		}
 	}
 	f := up(t)
