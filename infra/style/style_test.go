@@ -50,9 +50,7 @@ func TestEveryModuleHasTheSameReadme(t *testing.T) {
 			t.Errorf("%s: a module needs a README.md", m)
 			continue
 		}
-		pattern := strings.HasPrefix(m, "services") || strings.HasPrefix(m, "sidecars") || strings.HasPrefix(m, "ambassadors") ||
-			strings.HasPrefix(m, "adapters") || strings.HasPrefix(m, "batch")
-		if pattern {
+		if isPattern(m) {
 			checkHeadings(t, m, string(text))
 		}
 	}
@@ -180,9 +178,11 @@ func each(tree *Tree, visit func(name string, fn *ast.FuncDecl)) {
 	}
 }
 
+// prefix is that of all module paths of the tree.
+const prefix = "github.com/flotilla-dev/flotilla/"
+
 func TestServicesMeetOnTheNetworkOnly(t *testing.T) {
 	tree := load(t)
-	const prefix = "github.com/flotilla-dev/flotilla/"
 	for dir, p := range tree.Packages {
 		own := moduleOf(tree, dir)
 		for name, f := range p.Files {
