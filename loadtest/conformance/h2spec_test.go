@@ -30,7 +30,7 @@ const root = "../.."
 // Go fails, the edge may fail, and its README says so; nothing else.
 func TestRealH2specFailsTheEdgeOnlyWhereItFailsNetHTTP(t *testing.T) {
 	if os.Getenv("REAL_SERVERS") != "required" {
-		t.Skip("SKIPPED: h2spec takes half a minute: make h2spec and make test-real ask it")
+		t.Skip("SKIPPED: h2spec, which takes 15 s, was not asked: make h2spec and make test-real do")
 	}
 	edge, bare := edge(t), bare(t)
 	var ours, theirs Result
