@@ -18,10 +18,10 @@ export CGO_ENABLED := 1
 endif
 
 .DEFAULT_GOAL := help
-.PHONY: help up down status logs kill trust test test-real lint fuzz bench prove smoke images tidy
+.PHONY: help up down status logs kill trust test test-real h2spec lint fuzz bench prove smoke images tidy
 
 help: ## list the targets
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / {printf "  make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 up: ## build and start the fleet here, without Docker; Ctrl-C ends it
 	@$(FLEET) up
@@ -43,10 +43,13 @@ trust: ## how to make a browser trust the development certificates
 
 test: ## all tests; real servers are used where they are installed
 	@$(if $(RACE),,echo "no C compiler found: tests run without the race detector")
-	$(GOTESTSUM) --format pkgname-and-test-fails --hide-summary=output -- $(RACE) -count=1 -p 2 -timeout 15m work
+	$(GOTESTSUM) --format pkgname-and-test-fails -- $(RACE) -count=1 -p 2 -timeout 15m work
 
 test-real: ## the tests that need real servers; fails when one is not installed
 	REAL_SERVERS=required $(GOTESTSUM) --format pkgname-and-test-fails -- $(RACE) -count=1 -p 1 -timeout 15m -run 'Real' work
+
+h2spec: ## HTTP/2 conformance of the edge, beside a bare net/http server
+	REAL_SERVERS=required $(GO) test -count=1 -v -run H2spec ./loadtest/conformance
 
 lint: ## gofmt, vet, staticcheck, and each module on its own
 	@out=$$(gofmt -l $(MODULES)); if [ -n "$$out" ]; then echo "run gofmt -w on: $$out"; exit 1; fi

@@ -21,8 +21,8 @@ import (
 type upCommand struct {
 	Detach    bool              `short:"d" help:"Return when the fleet is ready; it runs on in the background."`
 	Host      string            `default:"127.0.0.1" help:"Address to listen on."`
-	HTTPSPort int               `default:"8443" help:"Port of the edge, TCP and UDP; 0: a free one." name:"https-port"`
-	HTTPPort  int               `default:"8080" help:"Port that redirects to it; 0: a free one." name:"http-port"`
+	HTTPSPort int               `default:"8443" env:"FLOTILLA_HTTPS_PORT" help:"Port of the edge, TCP and UDP; 0: a free one." name:"https-port"`
+	HTTPPort  int               `default:"8080" env:"FLOTILLA_HTTP_PORT" help:"Port that redirects to it; 0: a free one." name:"http-port"`
 	Backends  string            `enum:"embedded,real" default:"embedded" env:"BACKENDS" help:"Backends: embedded, or real where installed."`
 	Set       map[string]string `help:"Parameter of a service, as in dictionary.LOG_LEVEL=DEBUG; may be repeated." placeholder:"SERVICE.NAME=VALUE" mapsep:"none"`
 	Timeout   time.Duration     `default:"60s" help:"How long a service may take to become ready."`

@@ -8,21 +8,24 @@ import (
 	"regexp"
 	"slices"
 	"strings"
+	"sync"
 	"testing"
 )
 
-func load(t *testing.T) (*Tree, *token.FileSet) {
+// once reads the tree once for all tests, which change nothing.
+var once = sync.OnceValues(func() (*Tree, error) { return Load("../..") })
+
+func load(t *testing.T) *Tree {
 	t.Helper()
-	set := token.NewFileSet()
-	tree, err := Load("../..", set)
+	tree, err := once()
 	if err != nil {
 		t.Fatal(err)
 	}
-	return tree, set
+	return tree
 }
 
 func TestEveryModuleIsInTheWorkspaceInOrder(t *testing.T) {
-	tree, _ := load(t)
+	tree := load(t)
 	for _, m := range tree.Modules {
 		if !slices.Contains(tree.Used, m) {
 			t.Errorf("%s/go.mod: add ./%s to go.work", m, m)
@@ -40,16 +43,14 @@ var headings = []string{
 }
 
 func TestEveryModuleHasTheSameReadme(t *testing.T) {
-	tree, _ := load(t)
+	tree := load(t)
 	for _, m := range tree.Modules {
 		text, err := os.ReadFile(filepath.Join(tree.Root, m, "README.md"))
 		if err != nil {
 			t.Errorf("%s: a module needs a README.md", m)
 			continue
 		}
-		pattern := strings.HasPrefix(m, "services") || strings.HasPrefix(m, "sidecars") || strings.HasPrefix(m, "ambassadors") ||
-			strings.HasPrefix(m, "adapters") || strings.HasPrefix(m, "batch")
-		if pattern {
+		if isPattern(m) {
 			checkHeadings(t, m, string(text))
 		}
 	}
@@ -69,7 +70,7 @@ func checkHeadings(t *testing.T, module, text string) {
 }
 
 func TestEveryPackageHasOneComment(t *testing.T) {
-	tree, _ := load(t)
+	tree := load(t)
 	for dir, p := range tree.Packages {
 		var with []string
 		code := false
@@ -91,7 +92,7 @@ func TestEveryPackageHasOneComment(t *testing.T) {
 var forbidden = []string{"common", "util", "utils", "helper", "helpers", "base", "misc", "shared", "lib"}
 
 func TestPackagesAreNamedForWhatTheyProvide(t *testing.T) {
-	tree, _ := load(t)
+	tree := load(t)
 	for dir, p := range tree.Packages {
 		for _, f := range p.Files {
 			if slices.Contains(forbidden, f.Name.Name) {
@@ -102,9 +103,9 @@ func TestPackagesAreNamedForWhatTheyProvide(t *testing.T) {
 }
 
 func TestNoFunctionIsOverAHundredLines(t *testing.T) {
-	tree, set := load(t)
+	tree := load(t)
 	each(tree, func(name string, fn *ast.FuncDecl) {
-		lines := set.Position(fn.End()).Line - set.Position(fn.Pos()).Line + 1
+		lines := tree.Set.Position(fn.End()).Line - tree.Set.Position(fn.Pos()).Line + 1
 		if lines > 100 && !strings.HasSuffix(name, "_test.go") {
 			t.Errorf("%s: %s has %d lines, want at most 100", name, fn.Name.Name, lines)
 		}
@@ -112,7 +113,7 @@ func TestNoFunctionIsOverAHundredLines(t *testing.T) {
 }
 
 func TestNoInit(t *testing.T) {
-	tree, _ := load(t)
+	tree := load(t)
 	each(tree, func(name string, fn *ast.FuncDecl) {
 		if fn.Recv == nil && fn.Name.Name == "init" {
 			t.Errorf("%s: no init; a constructor can be tested", name)
@@ -123,7 +124,7 @@ func TestNoInit(t *testing.T) {
 // A sleep in a loop looks at a condition again or keeps a pace. Anywhere else it
 // hopes that something has happened, unless its line says what time it stands for.
 func TestNoTestSleepsToSynchronise(t *testing.T) {
-	tree, set := load(t)
+	tree := load(t)
 	for _, p := range tree.Packages {
 		for name, f := range p.Files {
 			if !strings.HasSuffix(name, "_test.go") || virtual(f) {
@@ -131,10 +132,10 @@ func TestNoTestSleepsToSynchronise(t *testing.T) {
 			}
 			explained := map[int]bool{}
 			for _, group := range f.Comments {
-				explained[set.Position(group.Pos()).Line] = true
+				explained[tree.Set.Position(group.Pos()).Line] = true
 			}
 			for _, at := range sleeps(f) {
-				if pos := set.Position(at); !explained[pos.Line] {
+				if pos := tree.Set.Position(at); !explained[pos.Line] {
 					t.Errorf("%s: time.Sleep in a test: synchronise instead", pos)
 				}
 			}
@@ -177,9 +178,11 @@ func each(tree *Tree, visit func(name string, fn *ast.FuncDecl)) {
 	}
 }
 
+// prefix is that of all module paths of the tree.
+const prefix = "github.com/flotilla-dev/flotilla/"
+
 func TestServicesMeetOnTheNetworkOnly(t *testing.T) {
-	tree, _ := load(t)
-	const prefix = "github.com/flotilla-dev/flotilla/"
+	tree := load(t)
 	for dir, p := range tree.Packages {
 		own := moduleOf(tree, dir)
 		for name, f := range p.Files {
@@ -216,7 +219,7 @@ func moduleOf(tree *Tree, dir string) string {
 var private = regexp.MustCompile(`(?i)proxy\.golang\.org|registry\.npmjs|deb\.debian\.org|\.\./shared/|/work/main|/work/shared|\bTODO\b|\bFIXME\b`)
 
 func TestTheTreeSpeaksOfItselfAlone(t *testing.T) {
-	tree, _ := load(t)
+	tree := load(t)
 	for _, name := range tree.Texts {
 		if strings.HasPrefix(name, "infra/style/") || name == "LICENSE" {
 			continue

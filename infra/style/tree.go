@@ -14,6 +14,7 @@ import (
 // Tree is the workspace as it stands on disk.
 type Tree struct {
 	Root     string
+	Set      *token.FileSet      // where the files' positions lead
 	Modules  []string            // folders with a go.mod, relative to Root
 	Used     []string            // folders that go.work uses, in its order
 	Packages map[string]*Package // by folder, relative to Root
@@ -29,8 +30,8 @@ type Package struct {
 var used = regexp.MustCompile(`(?m)^\s*(?:use\s+)?\./(\S+)\s*$`)
 
 // Load reads the tree below root. What git does not keep is left out.
-func Load(root string, set *token.FileSet) (*Tree, error) {
-	t := &Tree{Root: root, Packages: map[string]*Package{}}
+func Load(root string) (*Tree, error) {
+	t := &Tree{Root: root, Set: token.NewFileSet(), Packages: map[string]*Package{}}
 	work, err := os.ReadFile(filepath.Join(root, "go.work"))
 	if err != nil {
 		return nil, err
@@ -46,7 +47,7 @@ func Load(root string, set *token.FileSet) (*Tree, error) {
 			return enter(path, root, d)
 		}
 		rel, _ := filepath.Rel(root, path)
-		return t.add(set, rel)
+		return t.add(rel)
 	})
 	return t, err
 }
@@ -60,13 +61,13 @@ func enter(path, root string, d fs.DirEntry) error {
 	return nil
 }
 
-func (t *Tree) add(set *token.FileSet, rel string) error {
+func (t *Tree) add(rel string) error {
 	dir := filepath.Dir(rel)
 	switch {
 	case filepath.Base(rel) == "go.mod":
 		t.Modules = append(t.Modules, dir)
 	case strings.HasSuffix(rel, ".go"):
-		f, err := parser.ParseFile(set, filepath.Join(t.Root, rel), nil, parser.ParseComments)
+		f, err := parser.ParseFile(t.Set, filepath.Join(t.Root, rel), nil, parser.ParseComments)
 		if err != nil {
 			return err
 		}

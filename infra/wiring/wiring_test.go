@@ -119,9 +119,20 @@ func TestEveryProgramHasAStageAndAService(t *testing.T) {
 	}
 }
 
+// Without a line in the table a program would listen on a port of chance.
+func TestEveryProgramHasDefaultPorts(t *testing.T) {
+	for name, p := range catalogue(t) {
+		for _, port := range p.Ports {
+			if port.Number == 0 {
+				t.Errorf("internal/ports: %s has no %s port", name, port.Name)
+			}
+		}
+	}
+}
+
 func TestEveryProgramCompilesForArm64(t *testing.T) {
 	if testing.Short() {
-		t.Skip("compiles all programs for another platform")
+		t.Skip("SKIPPED: -short: that all programs compile for arm64 was not checked")
 	}
 	if err := Cross(t.Context(), root, "linux", "arm64"); err != nil {
 		t.Error(err)

@@ -5,7 +5,6 @@ import (
 	"encoding/json"
 	"errors"
 	"io"
-	"net"
 	"net/http"
 	"strings"
 	"testing"
@@ -16,6 +15,7 @@ import (
 	"github.com/flotilla-dev/flotilla/internal/api"
 	"github.com/flotilla-dev/flotilla/internal/problem"
 	"github.com/flotilla-dev/flotilla/internal/process"
+	"github.com/flotilla-dev/flotilla/internal/process/processtest"
 )
 
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
@@ -25,19 +25,19 @@ func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 func serve(t *testing.T) (data, admin string) {
 	t.Helper()
 	program := process.Program{Name: "demo"}
-	cfg, err := process.Parse[struct{ process.Contract }](program, map[string]string{
-		"LISTEN_ADDR": "127.0.0.1:0", "ADMIN_ADDR": "127.0.0.1:0", "DRAIN_DELAY": "0s", "LOG_LEVEL": "error", "FAULTS": "on",
+	cfg := processtest.Parse[struct{ process.Contract }](t, program, map[string]string{"FAULTS": "on"})
+	running := processtest.Start(t, &cfg.Contract, func(ctx context.Context) error {
+		p, err := process.Open(ctx, program, cfg.Contract, cfg)
+		if err != nil {
+			return err
+		}
+		p.Serve(api.Server(routes(p)))
+		return p.Run(ctx)
 	})
-	if err != nil {
-		t.Fatal(err)
-	}
-	cfg.OnListen = func(d, a net.Addr) { data, admin = "http://"+d.String(), "http://"+a.String() }
-	ctx, cancel := context.WithCancel(context.Background())
-	p, err := process.Open(ctx, program, cfg.Contract, cfg)
-	if err != nil {
-		cancel()
-		t.Fatal(err)
-	}
+	return "http://" + running.Data, "http://" + running.Admin
+}
+
+func routes(p *process.Process) *echo.Echo {
 	e := api.New(p)
 	e.GET("/problem", func(echo.Context) error { return problem.New(409, "conflict", "it is taken") })
 	e.GET("/secret", func(echo.Context) error { return errors.New("password is hunter2") })
@@ -49,35 +49,12 @@ func serve(t *testing.T) (data, admin string) {
 		}
 		return c.Blob(200, "text/plain", b)
 	})
-	p.Serve(api.Server(e))
-	done := make(chan error, 1)
-	go func() { done <- p.Run(ctx) }()
-	t.Cleanup(func() {
-		http.DefaultClient.CloseIdleConnections()
-		cancel()
-		if err := <-done; err != nil {
-			t.Error(err)
-		}
-	})
-	return data, admin
+	return e
 }
 
 func do(t *testing.T, method, url, body string) (*http.Response, string) {
 	t.Helper()
-	req, err := http.NewRequestWithContext(t.Context(), method, url, strings.NewReader(body))
-	if err != nil {
-		t.Fatal(err)
-	}
-	resp, err := http.DefaultClient.Do(req)
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer resp.Body.Close()
-	b, err := io.ReadAll(resp.Body)
-	if err != nil {
-		t.Fatal(err)
-	}
-	return resp, string(b)
+	return processtest.Do(t, http.DefaultClient, method, url, body)
 }
 
 func TestEveryErrorIsAProblemThatTellsNothingOfTheInside(t *testing.T) {

@@ -2,16 +2,9 @@ package certs_test
 
 import (
 	"context"
-	"crypto/ecdsa"
-	"crypto/elliptic"
-	"crypto/rand"
 	"crypto/tls"
-	"crypto/x509"
-	"crypto/x509/pkix"
-	"encoding/pem"
 	"io"
 	"log/slog"
-	"math/big"
 	"net"
 	"os"
 	"path/filepath"
@@ -22,105 +15,24 @@ import (
 	"go.uber.org/goleak"
 
 	"github.com/flotilla-dev/flotilla/internal/certs"
+	"github.com/flotilla-dev/flotilla/internal/certs/certstest"
+	"github.com/flotilla-dev/flotilla/internal/nettest"
 )
 
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 
 var quiet = slog.New(slog.DiscardHandler)
 
-// authority signs certificates for tests.
-type authority struct {
-	cert *x509.Certificate
-	key  *ecdsa.PrivateKey
-	file string
-}
-
-func newAuthority(t *testing.T, dir, name string) *authority {
-	t.Helper()
-	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
-	if err != nil {
-		t.Fatal(err)
-	}
-	template := &x509.Certificate{
-		SerialNumber: big.NewInt(1), Subject: pkix.Name{CommonName: name},
-		NotBefore: time.Now().Add(-time.Hour), NotAfter: time.Now().Add(time.Hour),
-		IsCA: true, BasicConstraintsValid: true, KeyUsage: x509.KeyUsageCertSign,
-	}
-	der, err := x509.CreateCertificate(rand.Reader, template, template, &key.PublicKey, key)
-	if err != nil {
-		t.Fatal(err)
-	}
-	cert, err := x509.ParseCertificate(der)
-	if err != nil {
-		t.Fatal(err)
-	}
-	a := &authority{cert: cert, key: key, file: filepath.Join(dir, name+".crt")}
-	write(t, a.file, "CERTIFICATE", der)
-	return a
-}
-
-// issue writes a pair for the names under dir/base.
-func (a *authority) issue(t *testing.T, dir, base string, serial int64, names ...string) certs.Pair {
-	t.Helper()
-	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
-	if err != nil {
-		t.Fatal(err)
-	}
-	template := &x509.Certificate{
-		SerialNumber: big.NewInt(serial), DNSNames: names, IPAddresses: []net.IP{net.IPv4(127, 0, 0, 1)},
-		NotBefore: time.Now().Add(-time.Hour), NotAfter: time.Now().Add(time.Hour),
-	}
-	der, err := x509.CreateCertificate(rand.Reader, template, a.cert, &key.PublicKey, a.key)
-	if err != nil {
-		t.Fatal(err)
-	}
-	keyDER, err := x509.MarshalPKCS8PrivateKey(key)
-	if err != nil {
-		t.Fatal(err)
-	}
-	pair := certs.Pair{CertFile: filepath.Join(dir, base+".crt"), KeyFile: filepath.Join(dir, base+".key")}
-	write(t, pair.CertFile, "CERTIFICATE", der)
-	write(t, pair.KeyFile, "PRIVATE KEY", keyDER)
-	return pair
-}
-
-func write(t *testing.T, file, kind string, der []byte) {
-	t.Helper()
-	if err := os.WriteFile(file+".new", pem.EncodeToMemory(&pem.Block{Type: kind, Bytes: der}), 0o600); err != nil {
-		t.Fatal(err)
-	}
-	if err := os.Rename(file+".new", file); err != nil {
-		t.Fatal(err)
-	}
-}
-
 // serve answers every handshake and then waits for the client to close.
 func serve(t *testing.T, config *tls.Config) string {
 	t.Helper()
-	listener, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	done := make(chan struct{})
-	go func() {
-		defer close(done)
-		for {
-			c, err := listener.Accept()
-			if err != nil {
-				return
-			}
-			go func() {
-				defer c.Close()
-				tc := tls.Server(c, config)
-				if tc.Handshake() == nil {
-					tc.Write([]byte("k"))
-					io.Copy(io.Discard, tc)
-				}
-			}()
+	return nettest.Serve(t, func(c net.Conn) {
+		secure := tls.Server(c, config)
+		if secure.Handshake() == nil {
+			secure.Write([]byte("k"))
+			io.Copy(io.Discard, secure)
 		}
-	}()
-	t.Cleanup(func() { listener.Close(); <-done })
-	return listener.Addr().String()
+	})
 }
 
 // shake makes one handshake and returns what was agreed on.
@@ -138,27 +50,26 @@ func shake(addr string, config *tls.Config) (tls.ConnectionState, error) {
 
 func TestAHandshakeGetsTheExactNameThenTheWildcardThenTheDefault(t *testing.T) {
 	t.Parallel()
-	dir := t.TempDir()
-	ca := newAuthority(t, dir, "ca")
+	ca := certstest.New(t)
 	store, err := certs.Open(
-		ca.issue(t, dir, "default", 10, "default.example"),
-		ca.issue(t, dir, "wild", 11, "*.localhost"),
-		ca.issue(t, dir, "exact", 12, "dictionary.localhost"),
+		ca.Issue("default", "default.example"),
+		ca.Issue("wild", "*.localhost"),
+		ca.Issue("exact", "dictionary.localhost"),
 	)
 	if err != nil {
 		t.Fatal(err)
 	}
 	addr := serve(t, store.Server())
-	for name, want := range map[string]int64{
-		"dictionary.localhost":  12,
-		"DICTIONARY.localhost":  12,
-		"dictionary.localhost.": 12,
-		"other.localhost":       11,
-		"a.b.localhost":         10, // a wildcard stands for one label
-		"localhost":             10,
-		"default.example":       10,
-		"elsewhere.example":     10,
-		"":                      10,
+	for name, want := range map[string]int64{ // certificates count from 1
+		"dictionary.localhost":  3,
+		"DICTIONARY.localhost":  3,
+		"dictionary.localhost.": 3,
+		"other.localhost":       2,
+		"a.b.localhost":         1, // a wildcard stands for one label
+		"localhost":             1,
+		"default.example":       1,
+		"elsewhere.example":     1,
+		"":                      1,
 	} {
 		state, err := shake(addr, &tls.Config{ServerName: name, InsecureSkipVerify: true})
 		if err != nil {
@@ -176,9 +87,8 @@ func TestAHandshakeGetsTheExactNameThenTheWildcardThenTheDefault(t *testing.T) {
 
 func TestEveryBadPairIsNamed(t *testing.T) {
 	t.Parallel()
-	dir := t.TempDir()
-	ca := newAuthority(t, dir, "ca")
-	a, b := ca.issue(t, dir, "a", 1, "a"), ca.issue(t, dir, "b", 2, "b")
+	ca := certstest.New(t)
+	a, b := ca.Issue("a", "a"), ca.Issue("b", "b")
 	_, err := certs.Open(certs.Pair{CertFile: a.CertFile, KeyFile: b.KeyFile}, certs.Pair{CertFile: "/nowhere/x.crt"})
 	if err == nil || !strings.Contains(err.Error(), "a.crt") || !strings.Contains(err.Error(), "/nowhere/x.crt") {
 		t.Fatalf("error %v does not name both", err)
@@ -187,9 +97,8 @@ func TestEveryBadPairIsNamed(t *testing.T) {
 
 func TestARenewedPairIsServedAndABrokenOneIsNot(t *testing.T) {
 	t.Parallel()
-	dir := t.TempDir()
-	ca := newAuthority(t, dir, "ca")
-	store, err := certs.Open(ca.issue(t, dir, "a", 1, "a.localhost"))
+	ca := certstest.New(t)
+	store, err := certs.Open(ca.Issue("a", "a.localhost"))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -206,7 +115,7 @@ func TestARenewedPairIsServedAndABrokenOneIsNot(t *testing.T) {
 		return state.PeerCertificates[0].SerialNumber.Int64()
 	}
 
-	pair := ca.issue(t, dir, "a", 2, "a.localhost")
+	pair := ca.Issue("a", "a.localhost")
 	await(t, func() bool { return serial() == 2 })
 	if err := os.WriteFile(pair.CertFile, []byte("not a certificate"), 0o600); err != nil {
 		t.Fatal(err)
@@ -216,14 +125,13 @@ func TestARenewedPairIsServedAndABrokenOneIsNot(t *testing.T) {
 	if got := serial(); got != 2 {
 		t.Fatalf("after a broken file certificate %d is served, want the old one, 2", got)
 	}
-	ca.issue(t, dir, "a", 3, "a.localhost")
+	ca.Issue("a", "a.localhost")
 	await(t, func() bool { return serial() == 3 })
 }
 
 func TestCBCSuitesAndOldVersionsAreRefused(t *testing.T) {
 	t.Parallel()
-	dir := t.TempDir()
-	store, err := certs.Open(newAuthority(t, dir, "ca").issue(t, dir, "a", 1, "a.localhost"))
+	store, err := certs.Open(certstest.New(t).Issue("a", "a.localhost"))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -252,18 +160,17 @@ func TestCBCSuitesAndOldVersionsAreRefused(t *testing.T) {
 
 func TestAClientTrustsItsRootsAndNameOnlyAndFollowsTheFile(t *testing.T) {
 	t.Parallel()
-	dir := t.TempDir()
-	old, fresh := newAuthority(t, dir, "old"), newAuthority(t, dir, "fresh")
-	oldStore, err := certs.Open(old.issue(t, dir, "a", 1, "up.internal"))
+	old, fresh := certstest.New(t), certstest.New(t)
+	oldStore, err := certs.Open(old.Issue("a", "up.internal"))
 	if err != nil {
 		t.Fatal(err)
 	}
-	freshStore, err := certs.Open(fresh.issue(t, dir, "b", 2, "up.internal"))
+	freshStore, err := certs.Open(fresh.Issue("b", "up.internal"))
 	if err != nil {
 		t.Fatal(err)
 	}
 	oldAddr, freshAddr := serve(t, oldStore.Server()), serve(t, freshStore.Server())
-	roots, err := certs.OpenRoots(old.file)
+	roots, err := certs.OpenRoots(old.File)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -288,11 +195,11 @@ func TestAClientTrustsItsRootsAndNameOnlyAndFollowsTheFile(t *testing.T) {
 	if _, err := shake(freshAddr, client); err == nil {
 		t.Error("a certificate of an unknown authority was accepted")
 	}
-	pemBytes, err := os.ReadFile(fresh.file)
+	pemBytes, err := os.ReadFile(fresh.File)
 	if err != nil {
 		t.Fatal(err)
 	}
-	if err := os.WriteFile(old.file, pemBytes, 0o600); err != nil {
+	if err := os.WriteFile(old.File, pemBytes, 0o600); err != nil {
 		t.Fatal(err)
 	}
 	await(t, func() bool { _, err := shake(freshAddr, client); return err == nil })
@@ -304,7 +211,7 @@ func TestAClientTrustsItsRootsAndNameOnlyAndFollowsTheFile(t *testing.T) {
 func TestProcessesWithOneTicketSecretResumeEachOthersSessions(t *testing.T) {
 	t.Parallel()
 	dir := t.TempDir()
-	store, err := certs.Open(newAuthority(t, dir, "ca").issue(t, dir, "a", 1, "a.localhost"))
+	store, err := certs.Open(certstest.New(t).Issue("a", "a.localhost"))
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -18,6 +18,7 @@ import (
 	"github.com/prometheus/client_golang/prometheus"
 
 	"github.com/flotilla-dev/flotilla/internal/httpclient"
+	"github.com/flotilla-dev/flotilla/internal/nettest"
 )
 
 func cancelable(t testing.TB, url string) (*http.Request, context.CancelFunc) {
@@ -169,7 +170,7 @@ func TestMetrics(t *testing.T) {
 	if status, _, err := do(t, client, newRequest(t, "GET", server.URL, "")); status != 200 {
 		t.Fatal(status, err)
 	}
-	_, _, _ = do(t, client, newRequest(t, "BREW", "http://"+refuse(t), ""))
+	_, _, _ = do(t, client, newRequest(t, "BREW", "http://"+nettest.Refuse(t), ""))
 	families, err := registry.Gather()
 	if err != nil {
 		t.Fatal(err)

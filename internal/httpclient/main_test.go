@@ -4,7 +4,6 @@ import (
 	"context"
 	"io"
 	"log/slog"
-	"net"
 	"net/http"
 	"net/http/httptest"
 	"strings"
@@ -47,52 +46,6 @@ func serve(t testing.TB, handler http.HandlerFunc) *httptest.Server {
 	server.Start()
 	t.Cleanup(server.Close)
 	return server
-}
-
-// refuse returns an address that surely refuses.
-func refuse(t testing.TB) string {
-	t.Helper()
-	listener, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	listener.Close()
-	return listener.Addr().String()
-}
-
-// raw hands each connection to serve and says how many there were.
-func raw(t testing.TB, serve func(net.Conn)) (addr string) {
-	t.Helper()
-	listener, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	done := make(chan struct{})
-	go func() {
-		defer close(done)
-		for {
-			conn, err := listener.Accept()
-			if err != nil {
-				return
-			}
-			serve(conn)
-			conn.Close()
-		}
-	}()
-	t.Cleanup(func() { listener.Close(); <-done })
-	return listener.Addr().String()
-}
-
-// readHead reads a request up to its empty line.
-func readHead(conn net.Conn) {
-	var all []byte
-	for buffer := make([]byte, 512); !strings.Contains(string(all), "\r\n\r\n"); {
-		n, err := conn.Read(buffer)
-		if err != nil {
-			return
-		}
-		all = append(all, buffer[:n]...)
-	}
 }
 
 func newPool(t testing.TB, o upstream.Options, addrs ...string) *upstream.Pool {

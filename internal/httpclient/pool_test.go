@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"github.com/flotilla-dev/flotilla/internal/httpclient"
+	"github.com/flotilla-dev/flotilla/internal/nettest"
 	"github.com/flotilla-dev/flotilla/internal/retry"
 	"github.com/flotilla-dev/flotilla/internal/upstream"
 )
@@ -25,11 +26,11 @@ func instance(t testing.TB, name string) string {
 }
 
 func TestDeadAndBrokenReplicasAreNotNoticed(t *testing.T) {
-	broken := raw(t, func(c net.Conn) {
-		readHead(c)
+	broken := nettest.Serve(t, func(c net.Conn) {
+		nettest.ReadHead(c)
 		_ = c.(*net.TCPConn).SetLinger(0)
 	})
-	pool := newPool(t, poolOptions, refuse(t), broken, instance(t, "alive"))
+	pool := newPool(t, poolOptions, nettest.Refuse(t), broken, instance(t, "alive"))
 	client := newClient(t, httpclient.Options{Pool: pool})
 	for range 30 {
 		status, content, err := do(t, client, newRequest(t, "GET", "http://dictionary/dog", ""))
@@ -53,8 +54,8 @@ func TestDeadAndBrokenReplicasAreNotNoticed(t *testing.T) {
 }
 
 func TestReplicaThatBreaksOffBodiesIsEjected(t *testing.T) {
-	cut := raw(t, func(c net.Conn) {
-		readHead(c)
+	cut := nettest.Serve(t, func(c net.Conn) {
+		nettest.ReadHead(c)
 		_, _ = io.WriteString(c, "HTTP/1.1 200 OK\r\nContent-Length: 100\r\n\r\nonly this")
 	})
 	pool := newPool(t, poolOptions, cut, instance(t, "alive"))

@@ -14,6 +14,7 @@ import (
 	"time"
 
 	"github.com/flotilla-dev/flotilla/internal/httpclient"
+	"github.com/flotilla-dev/flotilla/internal/nettest"
 	"github.com/flotilla-dev/flotilla/internal/retry"
 )
 
@@ -96,9 +97,9 @@ func TestBodyThatCannotBeReadAgainIsSentOnce(t *testing.T) {
 func TestBrokenConnectionIsRetriedForIdempotentRequestsOnly(t *testing.T) {
 	for method, want := range map[string]int32{"GET": 3, "POST": 1} {
 		var conns atomic.Int32
-		address := raw(t, func(c net.Conn) {
+		address := nettest.Serve(t, func(c net.Conn) {
 			conns.Add(1)
-			readHead(c)
+			nettest.ReadHead(c)
 			_ = c.(*net.TCPConn).SetLinger(0) // reset
 		})
 		r, _ := http.NewRequestWithContext(t.Context(), method, "http://"+address, nil)
@@ -109,8 +110,8 @@ func TestBrokenConnectionIsRetriedForIdempotentRequestsOnly(t *testing.T) {
 }
 
 func TestHalfClosedConnectionIsAnErrorInTime(t *testing.T) {
-	address := raw(t, func(c net.Conn) {
-		readHead(c)
+	address := nettest.Serve(t, func(c net.Conn) {
+		nettest.ReadHead(c)
 		_ = c.(*net.TCPConn).CloseWrite()
 		_, _ = io.Copy(io.Discard, c)
 	})
@@ -124,7 +125,7 @@ func TestHalfClosedConnectionIsAnErrorInTime(t *testing.T) {
 func TestRefusedPostIsRetried(t *testing.T) {
 	budget := retry.NewBudget(retry.BudgetConfig{MinPerSecond: 10, Burst: 10})
 	client := newClient(t, httpclient.Options{Budget: budget})
-	if _, _, err := do(t, client, newRequest(t, "POST", "http://"+refuse(t), "x")); err == nil || !strings.Contains(err.Error(), "refused") {
+	if _, _, err := do(t, client, newRequest(t, "POST", "http://"+nettest.Refuse(t), "x")); err == nil || !strings.Contains(err.Error(), "refused") {
 		t.Errorf("%v", err)
 	}
 	if allowed, _ := budget.Counts(); allowed != 2 {

@@ -11,11 +11,11 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
-	"time"
 
 	"go.uber.org/goleak"
 
 	"github.com/flotilla-dev/flotilla/internal/process"
+	"github.com/flotilla-dev/flotilla/internal/process/processtest"
 )
 
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
@@ -30,68 +30,29 @@ var program = process.Program{Name: "demo", About: "says a word"}
 
 // demo is a running process of the test.
 type demo struct {
-	data, admin string
-	stop        context.CancelFunc
-	done        chan error
+	*processtest.Running
+	data, admin string // URLs
 }
 
 // start runs a process that serves handler, with env above the defaults.
 func start(t *testing.T, env map[string]string, build func(p *process.Process) http.Handler) *demo {
 	t.Helper()
-	values := map[string]string{"LISTEN_ADDR": "127.0.0.1:0", "ADMIN_ADDR": "127.0.0.1:0", "DRAIN_DELAY": "0s", "LOG_LEVEL": "ERROR"}
-	for k, v := range env {
-		values[k] = v
-	}
-	cfg, err := process.Parse[config](program, values)
-	if err != nil {
-		t.Fatal(err)
-	}
-	d := &demo{done: make(chan error, 1)}
-	cfg.OnListen = func(data, admin net.Addr) { d.data, d.admin = "http://"+data.String(), "http://"+admin.String() }
-	ctx, cancel := context.WithCancel(context.Background())
-	d.stop = cancel
-	p, err := process.Open(ctx, program, cfg.Contract, cfg)
-	if err != nil {
-		cancel()
-		t.Fatal(err)
-	}
-	p.Serve(&http.Server{Handler: build(p)})
-	go func() { d.done <- p.Run(ctx) }()
-	t.Cleanup(func() { cancel(); http.DefaultClient.CloseIdleConnections() })
-	return d
+	cfg := processtest.Parse[config](t, program, env)
+	running := processtest.Start(t, &cfg.Contract, func(ctx context.Context) error {
+		p, err := process.Open(ctx, program, cfg.Contract, cfg)
+		if err != nil {
+			return err
+		}
+		p.Serve(&http.Server{Handler: build(p)})
+		return p.Run(ctx)
+	})
+	return &demo{running, "http://" + running.Data, "http://" + running.Admin}
 }
 
 func get(t *testing.T, url string, header ...string) (int, string) {
 	t.Helper()
-	req, err := http.NewRequestWithContext(t.Context(), "GET", url, nil)
-	if err != nil {
-		t.Fatal(err)
-	}
-	for i := 0; i+1 < len(header); i += 2 {
-		req.Header.Set(header[i], header[i+1])
-	}
-	resp, err := http.DefaultClient.Do(req)
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer resp.Body.Close()
-	body, err := io.ReadAll(resp.Body)
-	if err != nil {
-		t.Fatal(err)
-	}
-	return resp.StatusCode, string(body)
-}
-
-func (d *demo) end(t *testing.T) error {
-	t.Helper()
-	d.stop()
-	select {
-	case err := <-d.done:
-		return err
-	case <-time.After(20 * time.Second):
-		t.Fatal("Run did not return")
-		return nil
-	}
+	resp, body := processtest.Get(t, url, header...)
+	return resp.StatusCode, body
 }
 
 func TestRequestInFlightIsFinishedAndReadinessGoesFirst(t *testing.T) {
@@ -117,7 +78,7 @@ func TestRequestInFlightIsFinishedAndReadinessGoesFirst(t *testing.T) {
 		slow <- string(b)
 	}()
 	<-entered
-	d.stop()
+	d.Cancel()
 	for { // not ready is told while requests are still taken
 		if code, _ := get(t, d.admin+"/readyz"); code == 503 {
 			break
@@ -133,7 +94,7 @@ func TestRequestInFlightIsFinishedAndReadinessGoesFirst(t *testing.T) {
 	if got := <-slow; got != "done" {
 		t.Errorf("the request in flight got %q", got)
 	}
-	if err := d.end(t); err != nil {
+	if err := d.Stop(); err != nil {
 		t.Error(err)
 	}
 }
@@ -155,7 +116,7 @@ func TestRequestThatNeverEndsIsCutOffAtTheTimeout(t *testing.T) {
 		cut <- err
 	}()
 	<-entered
-	if err := d.end(t); err != nil {
+	if err := d.Stop(); err != nil {
 		t.Error(err)
 	}
 	if err := <-cut; err == nil {
@@ -169,7 +130,7 @@ func TestFailedBackgroundWorkEndsTheProcessWithItsError(t *testing.T) {
 		p.Go("writer", func(context.Context) error { return broken })
 		return http.NotFoundHandler()
 	})
-	if err := <-d.done; !errors.Is(err, broken) || !strings.Contains(err.Error(), "writer") {
+	if err := d.Wait(); !errors.Is(err, broken) || !strings.Contains(err.Error(), "writer") {
 		t.Errorf("error %v", err)
 	}
 }
@@ -191,7 +152,7 @@ func TestBackgroundWorkOutlivesTheDrain(t *testing.T) {
 		})
 	})
 	get(t, d.data)
-	if err := d.end(t); err != nil {
+	if err := d.Stop(); err != nil {
 		t.Error(err)
 	}
 	<-ended

@@ -8,6 +8,8 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	"github.com/flotilla-dev/flotilla/internal/nettest"
 )
 
 // checkedPool runs a pool whose endpoints are checked fast.
@@ -19,50 +21,15 @@ func checkedPool(t testing.TB, h Health, addrs ...string) *Pool {
 	}))
 }
 
-// raw listens and hands each connection to serve, for replicas that speak no
-// good HTTP.
+// raw returns the address of a replica that speaks no good HTTP.
 func raw(t testing.TB, serve func(net.Conn)) string {
 	t.Helper()
-	listener, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	done := make(chan struct{})
-	go func() {
-		defer close(done)
-		for {
-			conn, err := listener.Accept()
-			if err != nil {
-				return
-			}
-			serve(conn)
-			conn.Close()
-		}
-	}()
-	t.Cleanup(func() { listener.Close(); <-done })
-	addr := listener.Addr().String()
+	addr := nettest.Serve(t, serve)
 	return addr + "/" + addr[strings.LastIndex(addr, ":")+1:]
 }
 
-// readHead reads a request up to its empty line.
-func readHead(conn net.Conn) {
-	var all []byte
-	for buffer := make([]byte, 512); !strings.Contains(string(all), "\r\n\r\n"); {
-		n, err := conn.Read(buffer)
-		if err != nil {
-			return
-		}
-		all = append(all, buffer[:n]...)
-	}
-}
-
 func TestBrokenReplicasAreNotUsed(t *testing.T) {
-	refusing, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	dead := refusing.Addr().String()
-	refusing.Close() // now this address surely refuses
+	dead := nettest.Refuse(t)
 	_, deadPort, _ := net.SplitHostPort(dead)
 
 	redirect := newReplica(t, "", func(w http.ResponseWriter, r *http.Request) {
@@ -72,16 +39,16 @@ func TestBrokenReplicasAreNotUsed(t *testing.T) {
 	for name, test := range map[string]struct{ addr, reason string }{
 		"dead": {dead + "/" + deadPort, "refused"},
 		"reset": {raw(t, func(c net.Conn) {
-			readHead(c)
+			nettest.ReadHead(c)
 			_ = c.(*net.TCPConn).SetLinger(0)
 		}), "reset"},
 		"half-closed": {raw(t, func(c net.Conn) {
-			readHead(c)
+			nettest.ReadHead(c)
 			_ = c.(*net.TCPConn).CloseWrite()
 			_, _ = io.Copy(io.Discard, c)
 		}), "EOF"},
 		"garbage": {raw(t, func(c net.Conn) {
-			readHead(c)
+			nettest.ReadHead(c)
 			_, _ = c.Write([]byte("\x00\xffnot http at all\r\n\r\n"))
 		}), "malformed"},
 		"redirect": {redirect.address(), "status 302"},

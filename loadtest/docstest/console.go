@@ -6,6 +6,12 @@ import (
 	"strings"
 )
 
+// Page is what a page shows of a terminal.
+type Page struct {
+	Steps []Step
+	Left  []Left
+}
+
 // Step is a command of a page and what it is said to print.
 type Step struct {
 	Line    int // in the page
@@ -13,39 +19,106 @@ type Step struct {
 	Want    []string
 }
 
-// Parse finds the steps of all console blocks of a page.
-func Parse(page string) ([]Step, error) {
-	var steps []Step
-	inside, continued := false, false
-	opened := 0
-	for i, line := range strings.Split(page, "\n") {
-		switch {
-		case !inside:
-			if strings.TrimSpace(line) == "```console" {
-				inside, opened = true, i+1
-			}
-		case strings.TrimSpace(line) == "```":
-			if continued {
-				return nil, fmt.Errorf("line %d: the block ends in the middle of a command", i+1)
-			}
-			inside = false
-		case continued:
-			steps[len(steps)-1].Command += "\n" + line
-			continued = strings.HasSuffix(line, "\\")
-		case strings.HasPrefix(line, "$ "):
-			steps = append(steps, Step{Line: i + 1, Command: strings.TrimPrefix(line, "$ ")})
-			continued = strings.HasSuffix(line, "\\")
-		case len(steps) == 0 || steps[len(steps)-1].Line < opened:
-			return nil, fmt.Errorf("line %d: output without a command", i+1)
-		default:
-			last := &steps[len(steps)-1]
-			last.Want = append(last.Want, line)
+// Left is a block that says of itself that no test executes it.
+type Left struct {
+	Line int
+	Why  string
+}
+
+// notExecuted stands, alone on its line, before a block that is left out.
+var notExecuted = regexp.MustCompile(`^\*Not executed by the tests: (.+)\.\*$`)
+
+// shells are what a block of commands might be called so that nobody executes it.
+var shells = regexp.MustCompile("^```(sh|bash|shell|shell-session|zsh)\\b")
+
+// Parse finds the console blocks of a page.
+func Parse(text string) (Page, error) {
+	p := reader{}
+	for i, line := range strings.Split(text, "\n") {
+		if err := p.read(i+1, line); err != nil {
+			return Page{}, fmt.Errorf("line %d: %w", i+1, err)
 		}
 	}
-	if inside {
-		return nil, fmt.Errorf("line %d: the block is not closed", opened)
+	if p.opened > 0 {
+		return Page{}, fmt.Errorf("line %d: the block is not closed", p.opened)
 	}
-	return steps, nil
+	return p.page, nil
+}
+
+// reader is at one line of a page.
+type reader struct {
+	page   Page
+	why    string // the block that may follow is not executed, and why
+	opened int    // line of the block that is open; 0: none
+	left   bool   // the open block is not executed
+	first  int    // steps before the open block
+
+	continued bool   // the command goes on in the next line
+	end       string // line that ends the here-document of the command; "": there is none
+}
+
+func (p *reader) read(n int, line string) error {
+	fence := strings.TrimSpace(line)
+	switch {
+	case p.opened == 0:
+		return p.outside(n, fence)
+	case fence == "```" && (p.continued || p.end != ""):
+		return fmt.Errorf("the block ends in the middle of a command")
+	case fence == "```":
+		p.opened, p.left = 0, false
+	case p.left:
+	case p.continued || p.end != "":
+		p.command(line, false)
+	case strings.HasPrefix(line, "$ "):
+		p.page.Steps = append(p.page.Steps, Step{Line: n})
+		p.command(strings.TrimPrefix(line, "$ "), true)
+	case len(p.page.Steps) == p.first:
+		return fmt.Errorf("output without a command")
+	default:
+		last := &p.page.Steps[len(p.page.Steps)-1]
+		last.Want = append(last.Want, line)
+	}
+	return nil
+}
+
+// outside reads a line of the text between blocks.
+func (p *reader) outside(n int, line string) error {
+	switch m := notExecuted.FindStringSubmatch(line); {
+	case m != nil:
+		p.why = m[1]
+	case line == "```console":
+		p.opened, p.left, p.first = n, p.why != "", len(p.page.Steps)
+		if p.left {
+			p.page.Left = append(p.page.Left, Left{n, p.why})
+		}
+		p.why = ""
+	case shells.MatchString(line):
+		return fmt.Errorf("%s would not be executed: write ```console, with $ before commands", line)
+	case line != "" && p.why != "":
+		return fmt.Errorf("no console block follows what is not executed")
+	}
+	return nil
+}
+
+var hereDocument = regexp.MustCompile(`<<-?'?([A-Z]+)'?`)
+
+// command adds a line to the last command.
+func (p *reader) command(line string, begins bool) {
+	last := &p.page.Steps[len(p.page.Steps)-1]
+	if !begins {
+		last.Command += "\n"
+	}
+	last.Command += line
+	if p.end != "" {
+		if strings.TrimSpace(line) == p.end {
+			p.end = ""
+		}
+		return
+	}
+	p.continued = strings.HasSuffix(line, "\\")
+	if m := hereDocument.FindStringSubmatch(line); m != nil {
+		p.end = m[1]
+	}
 }
 
 // Check finds the first line of what is wanted that the output does not have in its

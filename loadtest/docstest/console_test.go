@@ -6,16 +6,36 @@ import (
 )
 
 func TestABlockIsCommandsAndWhatTheyPrint(t *testing.T) {
-	page := "text\n```console\n$ echo a\na\n\n$ printf \\\n  '%s' \\\n 'b\\n'\nb\n```\n```sh\n$ not executed\n```\n```console\n$ true\n```\n"
+	page := "text\n```console\n$ echo a\na\n\n$ printf \\\n  '%s' \\\n 'b\\n'\nb\n```\n```yaml\n$ not executed\n```\n```console\n$ true\n```\n"
 	got, err := Parse(page)
 	want := []Step{{3, "echo a", []string{"a", ""}}, {6, "printf \\\n  '%s' \\\n 'b\\n'", []string{"b"}}, {15, "true", nil}}
+	if err != nil || !reflect.DeepEqual(got, Page{Steps: want}) {
+		t.Errorf("%+v, %v", got, err)
+	}
+}
+
+func TestAHereDocumentIsPartOfItsCommand(t *testing.T) {
+	got, err := Parse("```console\n$ cat > x <<'END'\n$ no command\nEND\n$ cat x\nroutes: []\n```")
+	want := []Step{{2, "cat > x <<'END'\n$ no command\nEND", nil}, {5, "cat x", []string{"routes: []"}}}
+	if err != nil || !reflect.DeepEqual(got, Page{Steps: want}) {
+		t.Errorf("%+v, %v", got, err)
+	}
+}
+
+func TestABlockThatIsLeftOutSaysWhy(t *testing.T) {
+	got, err := Parse("*Not executed by the tests: needs Docker.*\n\n```console\n$ docker ps\nanything\n```\n```console\n$ true\n```\n")
+	want := Page{Steps: []Step{{8, "true", nil}}, Left: []Left{{3, "needs Docker"}}}
 	if err != nil || !reflect.DeepEqual(got, want) {
 		t.Errorf("%+v, %v", got, err)
 	}
 }
 
 func TestABadBlockIsAnError(t *testing.T) {
-	for _, page := range []string{"```console\n$ a\n", "```console\noutput\n```", "```console\n$ a \\\n```", "```console\n$ a\n```\n```console\nb\n```"} {
+	for _, page := range []string{
+		"```console\n$ a\n", "```console\noutput\n```", "```console\n$ a \\\n```", "```console\n$ a\n```\n```console\nb\n```",
+		"```console\n$ cat <<END\n```\n", "```sh\na\n```", "```bash\na\n```",
+		"*Not executed by the tests: needs Docker.*\ntext\n```console\n$ docker ps\n```",
+	} {
 		if steps, err := Parse(page); err == nil {
 			t.Errorf("%q: %+v", page, steps)
 		}

@@ -1,16 +1,25 @@
-// Package docstest holds the pages of docs/ to what the tree does.
+// Package docstest holds the pages of docs/ and the READMEs to what the tree does.
 //
-// A block of a page that is marked as console is executed, from the root of the tree,
-// against a fleet that the test starts in a directory of its own:
+// A block that is marked as console is executed, from the root of the tree:
 //
 //	```console
 //	$ curl -s --cacert .flotilla/pki/ca.crt https://dictionary.localhost:8443/v1/words/dog
 //	{"word":"dog",…
 //	```
 //
-// Lines that begin with "$ " are commands, a final backslash continues them; the lines
-// after a command are what it prints. "…" in a line stands for any text, and lines that
-// are not shown may stand between: what is shown must come, in this order. Commands name
-// the fleet as a reader has it – .flotilla, ports 8443 and 8080 – and the test puts its
-// own in their place.
+// Lines that begin with "$ " are commands, a final backslash or a here-document continues
+// them; the lines after a command are what it prints. "…" in a line stands for any text,
+// and lines that are not shown may stand between: what is shown must come, in this order.
+// A command that shows nothing must succeed.
+//
+// Commands name files below .flotilla and ports of localhost as a reader has them; the
+// test puts a directory and free ports of its own in their place, and ends what commands
+// leave in the background. The pages of docs share one fleet, which is started before
+// them. Each README has a scratch of its own and waits for what it starts by a command.
+//
+// A block that no test can execute says so in the line before it:
+//
+//	*Not executed by the tests: needs Docker.*
+//
+// It is then listed among the skipped tests.
 package docstest

@@ -29,6 +29,25 @@ func cacheBefore(ctx context.Context, g *rig.Rig, name, upstream string, env map
 	return g.Service(ctx, "cache", name, full, cpus...)
 }
 
+// clientOfCache starts an origin and one cache before it, and opens a client of the cache.
+func clientOfCache(ctx context.Context, g *rig.Rig, origin *rig.Origin) (*openloop.Client, error) {
+	if err := g.Build(ctx, "cache"); err != nil {
+		return nil, err
+	}
+	if err := g.Origin(origin); err != nil {
+		return nil, err
+	}
+	cache, err := cacheBefore(ctx, g, "cache", origin.Upstream(), nil)
+	if err != nil {
+		return nil, err
+	}
+	client, err := plain(cache.Data)
+	if err == nil {
+		g.Defer(client.Close)
+	}
+	return client, err
+}
+
 // plain opens a client that speaks HTTP/1.1 to an address.
 func plain(addr string) (*openloop.Client, error) {
 	return openloop.Target{URL: "http://" + addr}.Open()

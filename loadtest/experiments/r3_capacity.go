@@ -77,22 +77,11 @@ func latencyMix(ctx context.Context, r *proof.Report) error {
 	const distance, behind = 10 * time.Millisecond, 90 * time.Millisecond
 	g := rig.New(r)
 	defer g.Close()
-	if err := g.Build(ctx, "cache"); err != nil {
-		return err
-	}
 	origin := &rig.Origin{Delay: behind}
-	if err := g.Origin(origin); err != nil {
-		return err
-	}
-	cache, err := cacheBefore(ctx, g, "cache", origin.Upstream(), nil)
+	client, err := clientOfCache(ctx, g, origin)
 	if err != nil {
 		return err
 	}
-	client, err := plain(cache.Data)
-	if err != nil {
-		return err
-	}
-	defer client.Close()
 	if a := client.Get(ctx, "/1024/hot", nil); a.Err != nil || a.Status != 200 {
 		return fmt.Errorf("first request: status %d, %v", a.Status, a.Err)
 	}

@@ -22,22 +22,11 @@ const (
 func herd(ctx context.Context, r *proof.Report) error {
 	g := rig.New(r)
 	defer g.Close()
-	if err := g.Build(ctx, "cache"); err != nil {
-		return err
-	}
 	origin := &rig.Origin{Delay: herdDelay}
-	if err := g.Origin(origin); err != nil {
-		return err
-	}
-	cache, err := cacheBefore(ctx, g, "cache", origin.Upstream(), nil)
+	client, err := clientOfCache(ctx, g, origin)
 	if err != nil {
 		return err
 	}
-	client, err := plain(cache.Data)
-	if err != nil {
-		return err
-	}
-	defer client.Close()
 	if err := stampede(ctx, client, "/1024/warm", new(hist.Histogram)); err != nil { // opens the connections
 		return err
 	}

@@ -5,6 +5,8 @@ import (
 	"os"
 	"path/filepath"
 
+	"github.com/flotilla-dev/flotilla/internal/certs"
+	"github.com/flotilla-dev/flotilla/internal/certs/authority"
 	"github.com/flotilla-dev/flotilla/loadtest/proof"
 	"github.com/flotilla-dev/flotilla/loadtest/rig"
 )
@@ -33,17 +35,17 @@ hosts:
 
 // pair is an authority with one certificate for site.
 type pair struct {
-	authority *rig.Authority
-	cert, key string
+	certs.Pair
+	authority *authority.Authority
 }
 
 func newPair(g *rig.Rig) (pair, error) {
-	a, err := g.Authority()
+	a, err := authority.New(g.Dir)
 	if err != nil {
 		return pair{}, err
 	}
-	cert, key, err := a.Issue("edge", site)
-	return pair{a, cert, key}, err
+	files, err := a.Issue("edge", site)
+	return pair{files, a}, err
 }
 
 // edgeBefore starts the edge before an upstream, with its access log on.
@@ -53,7 +55,7 @@ func edgeBefore(ctx context.Context, g *rig.Rig, upstream string, p pair, cpus .
 		return nil, err
 	}
 	return g.Service(ctx, "edge", "edge", map[string]string{
-		"TLS_CERT_FILE": p.cert, "TLS_KEY_FILE": p.key, "EDGE_ROUTES_FILE": routes, "EDGE_UPSTREAM_APP": upstream,
+		"TLS_CERT_FILE": p.CertFile, "TLS_KEY_FILE": p.KeyFile, "EDGE_ROUTES_FILE": routes, "EDGE_UPSTREAM_APP": upstream,
 		"EDGE_HTTP_ADDR": "off", "EDGE_HTTP3_ADDR": "off",
 	}, cpus...)
 }

@@ -57,7 +57,7 @@ func handshakes(ctx context.Context, r *proof.Report) error {
 }
 
 func (f *field) shake(ctx context.Context, program string, p *rig.Proc, d time.Duration) (duel.Sample, error) {
-	cmd := exec.CommandContext(ctx, program, "-addr", p.Data, "-name", site, "-ca", f.pair.authority.CAFile, "-d", d.String())
+	cmd := exec.CommandContext(ctx, program, "-addr", p.Data, "-name", site, "-ca", f.pair.authority.File, "-d", d.String())
 	var out, errs bytes.Buffer
 	cmd.Stdout, cmd.Stderr = &out, &errs
 	before, err := machine.CPU(p.PID())

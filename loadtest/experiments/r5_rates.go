@@ -41,16 +41,16 @@ func newField(ctx context.Context, g *rig.Rig) (*field, error) {
 	if err != nil {
 		return nil, err
 	}
-	if f.nginx, err = g.NginxEdge(ctx, site, upstream.Data, f.pair.cert, f.pair.key, serverCPU); err != nil {
+	if f.nginx, err = g.NginxEdge(ctx, site, upstream.Data, f.pair.CertFile, f.pair.KeyFile, serverCPU); err != nil {
 		return nil, err
 	}
 	if f.edge, err = edgeBefore(ctx, g, upstream.Data, f.pair, serverCPU); err != nil {
 		return nil, err
 	}
-	if f.httputil, err = g.Peer(ctx, "httputil", f.pair.cert, f.pair.key, "http://"+upstream.Data, serverCPU); err != nil {
+	if f.httputil, err = g.Peer(ctx, "httputil", f.pair.CertFile, f.pair.KeyFile, "http://"+upstream.Data, serverCPU); err != nil {
 		return nil, err
 	}
-	f.bare, err = g.Peer(ctx, "bare", f.pair.cert, f.pair.key, upstream.Data, serverCPU)
+	f.bare, err = g.Peer(ctx, "bare", f.pair.CertFile, f.pair.KeyFile, upstream.Data, serverCPU)
 	return f, err
 }
 
@@ -86,17 +86,22 @@ func (f *field) compare(ctx context.Context, r *proof.Report, name string, gener
 	return out, err
 }
 
-func edgeHTTP1(ctx context.Context, r *proof.Report) error {
-	if err := rig.Need("nginx", "wrk"); err != nil {
-		return err
+// race compares all four in a rig of its own; tool is what the generator runs.
+func race(ctx context.Context, r *proof.Report, name, tool string, generator func(context.Context, closedloop.Load) (duel.Sample, error)) ([]duel.Outcome, error) {
+	if err := rig.Need("nginx", tool); err != nil {
+		return nil, err
 	}
 	g := rig.New(r)
 	defer g.Close()
 	f, err := newField(ctx, g)
 	if err != nil {
-		return err
+		return nil, err
 	}
-	out, err := f.compare(ctx, r, "HTTP/1.1", closedloop.Wrk)
+	return f.compare(ctx, r, name, generator)
+}
+
+func edgeHTTP1(ctx context.Context, r *proof.Report) error {
+	out, err := race(ctx, r, "HTTP/1.1", "wrk", closedloop.Wrk)
 	if err != nil {
 		return err
 	}
@@ -106,16 +111,7 @@ func edgeHTTP1(ctx context.Context, r *proof.Report) error {
 }
 
 func edgeHTTP2(ctx context.Context, r *proof.Report) error {
-	if err := rig.Need("nginx", "h2load"); err != nil {
-		return err
-	}
-	g := rig.New(r)
-	defer g.Close()
-	f, err := newField(ctx, g)
-	if err != nil {
-		return err
-	}
-	out, err := f.compare(ctx, r, "HTTP/2", closedloop.H2load)
+	out, err := race(ctx, r, "HTTP/2", "h2load", closedloop.H2load)
 	if err != nil {
 		return err
 	}

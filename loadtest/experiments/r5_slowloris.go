@@ -105,7 +105,7 @@ func (l *loris) start(ctx context.Context) (stop func() error, err error) {
 	l.runs++
 	p, err := l.rig.Start(ctx, rig.Spec{
 		Name: fmt.Sprintf("loris-%d-%d", l.addresses, l.runs), Path: "nice", CPUs: []int{l.cpu},
-		Args: []string{"-n", "10", l.rig.Bin("loris"), "-addr", l.addr, "-name", site, "-ca", l.pair.authority.CAFile,
+		Args: []string{"-n", "10", l.rig.Bin("loris"), "-addr", l.addr, "-name", site, "-ca", l.pair.authority.File,
 			"-n", strconv.Itoa(attackers), "-from", strconv.Itoa(l.addresses)},
 	})
 	if err != nil {

@@ -42,7 +42,7 @@ func TestAFamilyIsTheDescendantsOfOneProcess(t *testing.T) {
 func TestAPinnedChildHasOneCPUAndTheParentKeepsAll(t *testing.T) {
 	before := CPUs()
 	if len(before) == 0 {
-		t.Skip(ErrUnsupported)
+		t.Skipf("SKIPPED: %v", ErrUnsupported)
 	}
 	out := new(strings.Builder)
 	cmd := exec.Command("cat", "/proc/self/status")
@@ -63,7 +63,7 @@ func TestAPinnedChildHasOneCPUAndTheParentKeepsAll(t *testing.T) {
 
 func TestOwnCPUAndMemoryAreTold(t *testing.T) {
 	if runtime.GOOS != "linux" {
-		t.Skip(ErrUnsupported)
+		t.Skipf("SKIPPED: %v", ErrUnsupported)
 	}
 	begin, err := CPU(os.Getpid())
 	if err != nil {

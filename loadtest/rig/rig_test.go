@@ -1,9 +1,7 @@
 package rig_test
 
 import (
-	"crypto/tls"
 	"errors"
-	"io"
 	"net/http"
 	"net/http/httptest"
 	"os"
@@ -75,34 +73,6 @@ func TestTheOriginRefusesWhatIsNoSize(t *testing.T) {
 		if w.Code != http.StatusNotFound {
 			t.Errorf("%s: %d", path, w.Code)
 		}
-	}
-}
-
-func TestTheAuthorityCertifiesWhatItsPoolTrusts(t *testing.T) {
-	g := empty(t)
-	a, err := g.Authority()
-	if err != nil {
-		t.Fatal(err)
-	}
-	cert, key, err := a.Issue("site", "dictionary.localhost")
-	if err != nil {
-		t.Fatal(err)
-	}
-	pair, err := tls.LoadX509KeyPair(cert, key)
-	if err != nil {
-		t.Fatal(err)
-	}
-	server := httptest.NewUnstartedServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { _, _ = io.WriteString(w, "hi") }))
-	server.TLS = &tls.Config{Certificates: []tls.Certificate{pair}}
-	server.StartTLS()
-	defer server.Close()
-	client, err := openloop.Target{URL: "https://dictionary.localhost", Address: server.Listener.Addr().String(), Roots: a.Pool}.Open()
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer client.Close()
-	if got := client.Get(t.Context(), "/", nil); got.Err != nil || got.Bytes != 2 {
-		t.Errorf("%+v", got)
 	}
 }
 

@@ -232,15 +232,6 @@ func hangUp(rw http.ResponseWriter) {
 	}
 }
 
-// refused is an address that surely refuses connections.
-func refused(t *testing.T) string {
-	t.Helper()
-	ln, err := net.Listen("tcp", "127.0.0.1:0")
-	must(t, err)
-	defer ln.Close()
-	return ln.Addr().String()
-}
-
 func TestGraceServesStaleWhileOneRequestRevalidates(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t, settings{policy: "defaults: {grace: 10m}"})

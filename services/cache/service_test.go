@@ -7,7 +7,6 @@ import (
 	"fmt"
 	"io"
 	"log/slog"
-	"net"
 	"net/http"
 	"net/http/httptest"
 	"os"
@@ -17,8 +16,11 @@ import (
 	"testing"
 	"time"
 
+	"github.com/flotilla-dev/flotilla/internal/certs/certstest"
+	"github.com/flotilla-dev/flotilla/internal/nettest"
 	"github.com/flotilla-dev/flotilla/internal/problem"
 	"github.com/flotilla-dev/flotilla/internal/process"
+	"github.com/flotilla-dev/flotilla/internal/process/processtest"
 	"github.com/flotilla-dev/flotilla/services/cache/accesslog"
 	"github.com/flotilla-dev/flotilla/services/cache/fanout"
 	"github.com/flotilla-dev/flotilla/services/cache/forwarded"
@@ -147,7 +149,7 @@ func TestForwardingFieldsOfStrangersAreReplaced(t *testing.T) {
 func TestADeadReplicaCostsNoRequest(t *testing.T) {
 	t.Parallel()
 	live := three(t)
-	w := newWorld(t, settings{origins: []string{refused(t), live[0], live[1]}})
+	w := newWorld(t, settings{origins: []string{nettest.Refuse(t), live[0], live[1]}})
 	for i := range 20 {
 		if r := w.get(fmt.Sprint("/", i)); r.StatusCode != 200 {
 			t.Errorf("status %d", r.StatusCode)
@@ -395,25 +397,11 @@ func TestTheAccessLogSaysHowTheRequestWasAnswered(t *testing.T) {
 // running starts the whole program.
 func running(t *testing.T, environ map[string]string) (data, admin string, stop func()) {
 	t.Helper()
-	environ["LISTEN_ADDR"], environ["ADMIN_ADDR"] = "127.0.0.1:0", "127.0.0.1:0"
-	environ["DRAIN_DELAY"], environ["CACHE_ACCESS_LOG"] = "0s", "0"
-	cfg, err := process.Parse[Config](Program, environ)
-	must(t, err)
-	addrs := make(chan [2]string, 1)
-	cfg.OnListen = func(data, admin net.Addr) { addrs <- [2]string{data.String(), admin.String()} }
-	ctx, cancel := context.WithCancel(context.Background())
-	done := make(chan error, 1)
-	go func() { done <- Run(ctx, cfg) }()
-	select {
-	case a := <-addrs:
-		data, admin = a[0], a[1]
-	case err := <-done:
-		cancel()
-		t.Fatalf("Run: %v", err)
-	}
-	return data, admin, func() {
-		cancel()
-		if err := <-done; err != nil {
+	environ["CACHE_ACCESS_LOG"] = "0"
+	cfg := processtest.Parse[Config](t, Program, environ)
+	program := processtest.Start(t, &cfg.Contract, func(ctx context.Context) error { return Run(ctx, cfg) })
+	return program.Data, program.Admin, func() {
+		if err := program.Stop(); err != nil {
 			t.Errorf("Run: %v", err)
 		}
 		http.DefaultClient.CloseIdleConnections()
@@ -501,7 +489,7 @@ func TestWrongConfigurationIsNamedAtOnce(t *testing.T) {
 // The defaults of the program, not of a test, have to allow the retry.
 func TestTheProgramRetriesOnAnotherReplica(t *testing.T) {
 	up := three(t)
-	data, _, stop := running(t, map[string]string{"CACHE_UPSTREAM": refused(t) + "," + up[0]})
+	data, _, stop := running(t, map[string]string{"CACHE_UPSTREAM": nettest.Refuse(t) + "," + up[0]})
 	defer stop()
 	for i := range 10 {
 		if r := ask(t, "GET", fmt.Sprintf("http://%s/%d", data, i), ""); r.StatusCode != 200 {
@@ -517,13 +505,13 @@ func TestReplicasAreSpokenToByTLSWithTheirName(t *testing.T) {
 		rw.Header().Set("Cache-Control", "max-age=60")
 	}))
 	up.Config.ErrorLog = slog.NewLogLogger(slog.DiscardHandler, slog.LevelInfo)
+	ca := certstest.New(t)
+	up.TLS = ca.Server("example.com")
 	up.StartTLS()
 	defer up.Close()
-	ca := filepath.Join(t.TempDir(), "ca.pem")
-	must(t, os.WriteFile(ca, pemOf(up.Certificate()), 0o600))
 	for name, want := range map[string]int{"example.com": 200, "dictionary.internal": 502} {
 		data, _, stop := running(t, map[string]string{"CACHE_UPSTREAM": up.Listener.Addr().String(), "CACHE_UPSTREAM_TLS": "on",
-			"CACHE_UPSTREAM_CA_FILE": ca, "CACHE_UPSTREAM_SERVER_NAME": name})
+			"CACHE_UPSTREAM_CA_FILE": ca.File, "CACHE_UPSTREAM_SERVER_NAME": name})
 		if r := ask(t, "GET", "http://"+data+"/", ""); r.StatusCode != want {
 			t.Errorf("%s: status %d, want %d", name, r.StatusCode, want)
 		}

@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"io"
+	"maps"
 	"net"
 	"net/http"
 	"os"
@@ -15,6 +16,7 @@ import (
 	"go.uber.org/goleak"
 
 	"github.com/flotilla-dev/flotilla/internal/process"
+	"github.com/flotilla-dev/flotilla/internal/process/processtest"
 	"github.com/flotilla-dev/flotilla/services/dictionary"
 	"github.com/flotilla-dev/flotilla/services/dictionary/wordnet/wordnettest"
 )
@@ -37,57 +39,22 @@ func TestMain(m *testing.M) {
 
 // replica is a running dictionary.
 type replica struct {
+	*processtest.Running
 	data, admin string // URLs
 	client      *http.Client
-	stop        func() error
 }
 
 // start runs a replica with env above the defaults. It need not be ready.
 func start(t *testing.T, env map[string]string) *replica {
 	t.Helper()
-	values := map[string]string{
-		"LISTEN_ADDR": "127.0.0.1:0", "ADMIN_ADDR": "127.0.0.1:0", "DRAIN_DELAY": "0s", "LOG_LEVEL": "ERROR", "INSTANCE": "dictionary-1",
-		"DICTIONARY_DATA_URL": "file:" + wordnettest.Packed(), "DICTIONARY_CACHE_DIR": unpacked,
-	}
-	for k, v := range env {
-		values[k] = v
-	}
-	cfg, err := process.Parse[dictionary.Config](dictionary.Program, values)
-	if err != nil {
-		t.Fatal(err)
-	}
-	r := &replica{}
-	cfg.OnListen = func(data, admin net.Addr) { r.data, r.admin = "http://"+data.String(), "http://"+admin.String() }
-	listening := make(chan struct{})
-	listen := cfg.OnListen
-	cfg.OnListen = func(data, admin net.Addr) { listen(data, admin); close(listening) }
-	ctx, cancel := context.WithCancel(context.Background())
-	done := make(chan error, 1)
-	go func() { done <- dictionary.Run(ctx, cfg) }()
+	values := map[string]string{"INSTANCE": "dictionary-1", "DICTIONARY_DATA_URL": "file:" + wordnettest.Packed(), "DICTIONARY_CACHE_DIR": unpacked}
+	maps.Copy(values, env)
+	cfg := processtest.Parse[dictionary.Config](t, dictionary.Program, values)
+	running := processtest.Start(t, &cfg.Contract, func(ctx context.Context) error { return dictionary.Run(ctx, cfg) })
 	transport := &http.Transport{DisableCompression: true}
-	r.client = &http.Client{Transport: transport, CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }}
-	stopped := false
-	r.stop = func() error {
-		if stopped {
-			return nil
-		}
-		stopped = true
-		transport.CloseIdleConnections()
-		cancel()
-		return <-done
-	}
-	t.Cleanup(func() {
-		if err := r.stop(); err != nil {
-			t.Error(err)
-		}
-	})
-	select {
-	case <-listening:
-	case err := <-done:
-		done <- err
-		t.Fatalf("not listening: %v", err)
-	}
-	return r
+	t.Cleanup(transport.CloseIdleConnections)
+	client := &http.Client{Transport: transport, CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }}
+	return &replica{running, "http://" + running.Data, "http://" + running.Admin, client}
 }
 
 // ready starts a replica and waits until it is ready.
@@ -126,23 +93,7 @@ func (r *replica) get(t *testing.T, path string, header ...string) (*http.Respon
 
 func (r *replica) do(t *testing.T, method, url, body string, header ...string) (*http.Response, string) {
 	t.Helper()
-	req, err := http.NewRequestWithContext(t.Context(), method, url, strings.NewReader(body))
-	if err != nil {
-		t.Fatal(err)
-	}
-	for i := 0; i+1 < len(header); i += 2 {
-		req.Header.Set(header[i], header[i+1])
-	}
-	resp, err := r.client.Do(req)
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer resp.Body.Close()
-	b, err := io.ReadAll(resp.Body)
-	if err != nil {
-		t.Fatal(err)
-	}
-	return resp, string(b)
+	return processtest.Do(t, r.client, method, url, body, header...)
 }
 
 // raw sends a request line that no client library would.
@@ -189,7 +140,7 @@ func TestItRunsAloneWithItsDefaults(t *testing.T) {
 	if resp, body := r.get(t, "/dog"); resp.StatusCode != 200 || !strings.Contains(body, "genus Canis") {
 		t.Errorf("%d %s", resp.StatusCode, body)
 	}
-	if err := r.stop(); err != nil { // the folder goes when the data is mapped: kill -9 would leave nothing either
+	if err := r.Stop(); err != nil { // the folder goes when the data is mapped: kill -9 would leave nothing either
 		t.Fatal(err)
 	}
 	if left, _ := os.ReadDir(temp); len(left) != 0 {

@@ -64,7 +64,7 @@ func TestAWrongDigestIsSaidAndTriedAgain(t *testing.T) {
 	r.await(t, "/readyz", http.StatusServiceUnavailable, "wrong digest: want "+data.SHA256)
 	r.await(t, "/metrics", http.StatusOK, `dictionary_data_loads_total{outcome="wrong_digest"}`)
 	r.await(t, "/livez", http.StatusOK, "")
-	if err := r.stop(); err != nil {
+	if err := r.Stop(); err != nil {
 		t.Error(err)
 	}
 
@@ -99,7 +99,7 @@ func TestARestartedReplicaNeedsNoDataServer(t *testing.T) {
 	origin := httptest.NewServer(http.FileServer(http.Dir(filepath.Dir(wordnettest.Packed()))))
 	dir := t.TempDir()
 	r := ready(t, impatient(origin.URL+"/"+data.File, dir))
-	if err := r.stop(); err != nil {
+	if err := r.Stop(); err != nil {
 		t.Fatal(err)
 	}
 	origin.Close()
@@ -112,7 +112,7 @@ func TestAReplicaStopsWhileItLoads(t *testing.T) {
 	t.Cleanup(origin.Close)
 	r := start(t, impatient(origin.URL+"/x", t.TempDir()))
 	r.await(t, "/livez", http.StatusOK, "")
-	if err := r.stop(); err != nil {
+	if err := r.Stop(); err != nil {
 		t.Error(err)
 	}
 }

@@ -18,7 +18,7 @@ import (
 // http3 returns a client of the edge that speaks HTTP/3 only.
 func (f *fixture) http3Client() *http.Client {
 	transport := &h3.Transport{
-		TLSClientConfig: &tls.Config{RootCAs: f.ca.pool},
+		TLSClientConfig: &tls.Config{RootCAs: f.ca.Pool},
 		Dial: func(ctx context.Context, _ string, t *tls.Config, q *quic.Config) (*quic.Conn, error) {
 			return quic.DialAddrEarly(ctx, f.http3, t, q)
 		},

@@ -15,28 +15,33 @@ import (
 	"syscall"
 	"testing"
 
+	"github.com/flotilla-dev/flotilla/internal/certs"
+	"github.com/flotilla-dev/flotilla/internal/certs/certstest"
 	"github.com/flotilla-dev/flotilla/internal/process"
 	"github.com/flotilla-dev/flotilla/services/edge"
 )
 
 func TestTheCertificateFollowsSNIAndItsFiles(t *testing.T) {
 	t.Parallel()
-	second := newCA(t)
-	certFile, keyFile := second.issue("b", 200, "b.localhost")
-	f := start(t, settings{env: map[string]string{"EDGE_CERTIFICATES": certFile + ":" + keyFile}}, backend(t, echoName("app")))
+	second := certstest.New(t)
+	var pair certs.Pair
+	for range 3 { // number 3: those of the edge are 1 and 2
+		pair = second.Issue("b", "b.localhost")
+	}
+	f := start(t, settings{env: map[string]string{"EDGE_CERTIFICATES": pair.CertFile + ":" + pair.KeyFile}}, backend(t, echoName("app")))
 	serial := func(name string) int64 {
 		c, err := tls.Dial("tcp", f.https, &tls.Config{ServerName: name, InsecureSkipVerify: true})
 		check(t, err)
 		defer c.Close()
 		return c.ConnectionState().PeerCertificates[0].SerialNumber.Int64()
 	}
-	if got := serial("a.localhost"); got != 100 {
+	if got := serial("a.localhost"); got != 1 {
 		t.Errorf("a.localhost: %d", got)
 	}
 	// Both certificates name b.localhost; the default one was given first.
-	f.ca.issue("edge", 101, "a.localhost")
-	await(t, "renewed certificate", func() bool { return serial("a.localhost") == 101 })
-	if got := serial("b.localhost"); got != 200 {
+	f.ca.Issue("edge", "a.localhost")
+	await(t, "renewed certificate", func() bool { return serial("a.localhost") == 2 })
+	if got := serial("b.localhost"); got != 3 {
 		t.Errorf("b.localhost: %d", got)
 	}
 	// A connection for one name must not be used for a name that its certificate
@@ -274,14 +279,15 @@ func TestEveryWrongParameterIsNamed(t *testing.T) {
 
 func TestBrokenFilesAtStartAreErrors(t *testing.T) {
 	t.Parallel()
-	c := newCA(t)
-	certFile, keyFile := c.issue("edge", 1, "a.localhost")
+	c := certstest.New(t)
+	pair := c.Issue("edge", "a.localhost")
+	certFile, keyFile := pair.CertFile, pair.KeyFile
 	for name, env := range map[string]map[string]string{
-		"certificate": {"TLS_CERT_FILE": c.dir + "/none", "TLS_KEY_FILE": keyFile},
+		"certificate": {"TLS_CERT_FILE": c.Dir + "/none", "TLS_KEY_FILE": keyFile},
 		"routes":      {"TLS_CERT_FILE": certFile, "TLS_KEY_FILE": keyFile, "EDGE_ROUTES_FILE": keyFile},
-		"ca":          {"TLS_CERT_FILE": certFile, "TLS_KEY_FILE": keyFile, "EDGE_CA_FILE": c.dir + "/none"},
-		"http":        {"TLS_CERT_FILE": certFile, "TLS_KEY_FILE": keyFile, "EDGE_CA_FILE": c.file, "EDGE_HTTP_ADDR": "nowhere:x"},
-		"http3":       {"TLS_CERT_FILE": certFile, "TLS_KEY_FILE": keyFile, "EDGE_CA_FILE": c.file, "EDGE_HTTP3_ADDR": "fd:x"},
+		"ca":          {"TLS_CERT_FILE": certFile, "TLS_KEY_FILE": keyFile, "EDGE_CA_FILE": c.Dir + "/none"},
+		"http":        {"TLS_CERT_FILE": certFile, "TLS_KEY_FILE": keyFile, "EDGE_CA_FILE": c.File, "EDGE_HTTP_ADDR": "nowhere:x"},
+		"http3":       {"TLS_CERT_FILE": certFile, "TLS_KEY_FILE": keyFile, "EDGE_CA_FILE": c.File, "EDGE_HTTP3_ADDR": "fd:x"},
 	} {
 		env["LISTEN_ADDR"], env["ADMIN_ADDR"], env["LOG_LEVEL"] = "127.0.0.1:0", "127.0.0.1:0", "ERROR"
 		if env["EDGE_HTTP_ADDR"] == "" {

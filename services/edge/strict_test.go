@@ -233,13 +233,13 @@ func TestTLSIsModernAndResumed(t *testing.T) {
 		{MinVersion: tls.VersionTLS10, MaxVersion: tls.VersionTLS11},
 		{MaxVersion: tls.VersionTLS12, CipherSuites: []uint16{tls.TLS_ECDHE_ECDSA_WITH_AES_128_CBC_SHA}},
 	} {
-		old.RootCAs, old.ServerName = f.ca.pool, "a.localhost"
+		old.RootCAs, old.ServerName = f.ca.Pool, "a.localhost"
 		if c, err := tls.Dial("tcp", f.https, old); err == nil {
 			c.Close()
 			t.Errorf("version %x with suites %x was accepted", old.MaxVersion, old.CipherSuites)
 		}
 	}
-	client := &tls.Config{RootCAs: f.ca.pool, ServerName: "a.localhost", ClientSessionCache: tls.NewLRUClientSessionCache(1)}
+	client := &tls.Config{RootCAs: f.ca.Pool, ServerName: "a.localhost", ClientSessionCache: tls.NewLRUClientSessionCache(1)}
 	for attempt := range 2 {
 		c, err := tls.Dial("tcp", f.https, client)
 		check(t, err)

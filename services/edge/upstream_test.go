@@ -3,7 +3,6 @@ package edge_test
 import (
 	"bufio"
 	"context"
-	"crypto/tls"
 	"errors"
 	"fmt"
 	"io"
@@ -17,6 +16,8 @@ import (
 	"sync/atomic"
 	"testing"
 	"time"
+
+	"github.com/flotilla-dev/flotilla/internal/certs/certstest"
 )
 
 // refusing returns an address at which surely nobody listens.
@@ -308,12 +309,9 @@ func TestAClientThatLeavesIsNotWorkedFor(t *testing.T) {
 
 func TestUpstreamTLSDemandsTheNameUnderTheInternalCA(t *testing.T) {
 	t.Parallel()
-	internal := newCA(t)
-	certFile, keyFile := internal.issue("cache", 7, "cache")
-	pair, err := tls.LoadX509KeyPair(certFile, keyFile)
-	check(t, err)
+	internal := certstest.New(t)
 	s := httptest.NewUnstartedServer(echoName("secure"))
-	s.TLS = &tls.Config{Certificates: []tls.Certificate{pair}}
+	s.TLS = internal.Server("cache")
 	s.StartTLS()
 	t.Cleanup(s.Close)
 	const routes = `
@@ -330,7 +328,7 @@ hosts:
       - {path: /root, upstream: root}
       - {path: /host, upstream: host}
 `
-	f := start(t, settings{routes: routes, lookup: map[string]string{"EDGE_UPSTREAM_CA": internal.file}}, s.Listener.Addr().String())
+	f := start(t, settings{routes: routes, lookup: map[string]string{"EDGE_UPSTREAM_CA": internal.File}}, s.Listener.Addr().String())
 	client := f.client(false)
 	for path, status := range map[string]int{"/good": 200, "/name": 502, "/root": 502, "/host": 200} {
 		r, err := client.Get("https://a.localhost" + path)

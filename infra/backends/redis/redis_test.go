@@ -13,77 +13,35 @@ import (
 	"go.uber.org/goleak"
 
 	"github.com/flotilla-dev/flotilla/internal/process"
+	"github.com/flotilla-dev/flotilla/internal/process/processtest"
 )
 
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 
-// running is a server of this package.
-type running struct{ data, admin string }
-
 // start runs the program as its main would, and stops it with the test.
-func start(t *testing.T, environ map[string]string) running {
+func start(t *testing.T, environ map[string]string) *processtest.Running {
 	t.Helper()
-	env := map[string]string{"LISTEN_ADDR": "127.0.0.1:0", "ADMIN_ADDR": "127.0.0.1:0", "LOG_LEVEL": "WARN"}
-	for name, value := range environ {
-		env[name] = value
-	}
-	cfg, err := process.Parse[Config](Program, env)
-	if err != nil {
-		t.Fatal(err)
-	}
-	listening := make(chan running, 1)
-	cfg.OnListen = func(data, admin net.Addr) { listening <- running{data.String(), admin.String()} }
-	ctx, cancel := context.WithCancel(context.Background())
-	ended := make(chan error, 1)
-	go func() { ended <- Run(ctx, cfg) }()
-	t.Cleanup(func() {
-		cancel()
-		if err := <-ended; err != nil {
-			t.Error(err)
-		}
-	})
-	select {
-	case r := <-listening:
-		return r
-	case err := <-ended:
-		ended <- nil
-		t.Fatal(err)
-		return running{}
-	}
+	cfg := processtest.Parse[Config](t, Program, environ)
+	return processtest.Start(t, &cfg.Contract, func(ctx context.Context) error { return Run(ctx, cfg) })
 }
 
 func embedded(t *testing.T) string {
 	t.Helper()
-	return start(t, nil).data
-}
-
-func get(t *testing.T, url string) (int, string) {
-	t.Helper()
-	resp, err := http.Get(url)
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer resp.Body.Close()
-	defer http.DefaultClient.CloseIdleConnections()
-	body, err := io.ReadAll(resp.Body)
-	if err != nil {
-		t.Fatal(err)
-	}
-	return resp.StatusCode, string(body)
+	return start(t, nil).Data
 }
 
 func TestItIsReadyAndCounts(t *testing.T) {
 	t.Parallel()
 	r := start(t, nil)
-	c := client.NewClient(&client.Options{Addr: r.data})
+	c := client.NewClient(&client.Options{Addr: r.Data})
 	defer c.Close()
 	if err := c.Ping(deadline(t)).Err(); err != nil {
 		t.Fatal(err)
 	}
-	if status, body := get(t, "http://"+r.admin+"/readyz"); status != http.StatusOK {
+	if resp, body := processtest.Get(t, "http://"+r.Admin+"/readyz"); resp.StatusCode != http.StatusOK {
 		t.Errorf("not ready: %s", body)
 	}
-	if _, body := get(t, "http://"+r.admin+"/metrics"); !strings.Contains(body, "redis_connected_clients 1") {
+	if _, body := processtest.Get(t, "http://"+r.Admin+"/metrics"); !strings.Contains(body, "redis_connected_clients 1") {
 		t.Error("the client is not counted")
 	}
 }
@@ -91,7 +49,7 @@ func TestItIsReadyAndCounts(t *testing.T) {
 func TestAFullStoreRefusesWritesAndServesReads(t *testing.T) {
 	t.Parallel()
 	r := start(t, map[string]string{"REDIS_MAX_MEMORY": "16MiB"})
-	c := client.NewClient(&client.Options{Addr: r.data})
+	c := client.NewClient(&client.Options{Addr: r.Data})
 	defer c.Close()
 	ctx := deadline(t)
 	value := strings.Repeat("x", 1<<20)
@@ -112,12 +70,12 @@ func TestAFullStoreRefusesWritesAndServesReads(t *testing.T) {
 func TestTooManyClientsAreToldSo(t *testing.T) {
 	t.Parallel()
 	r := start(t, map[string]string{"REDIS_MAX_CLIENTS": "1"})
-	c := client.NewClient(&client.Options{Addr: r.data, PoolSize: 1})
+	c := client.NewClient(&client.Options{Addr: r.Data, PoolSize: 1})
 	defer c.Close()
 	if err := c.Ping(deadline(t)).Err(); err != nil {
 		t.Fatal(err)
 	}
-	conn, err := net.Dial("tcp", r.data)
+	conn, err := net.Dial("tcp", r.Data)
 	if err != nil {
 		t.Fatal(err)
 	}

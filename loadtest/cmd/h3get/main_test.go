@@ -2,40 +2,30 @@ package main
 
 import (
 	"bytes"
-	"crypto/tls"
-	"encoding/pem"
 	"io"
 	"net"
 	"net/http"
-	"net/http/httptest"
-	"os"
-	"path/filepath"
 	"strings"
 	"testing"
 
 	"github.com/quic-go/quic-go/http3"
 	"go.uber.org/goleak"
+
+	"github.com/flotilla-dev/flotilla/internal/certs/certstest"
 )
 
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 
-// serve starts an HTTP/3 server with httptest's certificate (for example.com) and
-// returns its address and the file of its authority.
+// serve starts an HTTP/3 server with a certificate for example.com and returns its
+// address and the file of its authority.
 func serve(t *testing.T) (addr, caFile string) {
 	t.Helper()
-	pair := httptest.NewUnstartedServer(nil)
-	pair.StartTLS() // only its certificate is of use
-	certificate := pair.TLS.Certificates[0]
-	pair.Close()
-	caFile = filepath.Join(t.TempDir(), "ca.crt")
-	if err := os.WriteFile(caFile, pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: certificate.Certificate[0]}), 0o600); err != nil {
-		t.Fatal(err)
-	}
+	ca := certstest.New(t)
 	udp, err := net.ListenPacket("udp", "127.0.0.1:0")
 	if err != nil {
 		t.Fatal(err)
 	}
-	server := &http3.Server{TLSConfig: http3.ConfigureTLSConfig(&tls.Config{Certificates: []tls.Certificate{certificate}}),
+	server := &http3.Server{TLSConfig: http3.ConfigureTLSConfig(ca.Server("example.com")),
 		Handler: http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 			if r.URL.Path == "/missing" {
 				w.WriteHeader(http.StatusNotFound)
@@ -46,7 +36,7 @@ func serve(t *testing.T) (addr, caFile string) {
 	done := make(chan struct{})
 	go func() { defer close(done); _ = server.Serve(udp) }()
 	t.Cleanup(func() { _ = server.Close(); _ = udp.Close(); <-done })
-	return udp.LocalAddr().String(), caFile
+	return udp.LocalAddr().String(), ca.File
 }
 
 func get(t *testing.T, args ...string) (int, string, string) {

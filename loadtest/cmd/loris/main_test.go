@@ -2,26 +2,24 @@ package main
 
 import (
 	"context"
-	"encoding/pem"
 	"net/http/httptest"
-	"os"
-	"path/filepath"
 	"testing"
 
 	"go.uber.org/goleak"
+
+	"github.com/flotilla-dev/flotilla/internal/certs/certstest"
 )
 
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 
 func TestTheAttackHoldsItsConnectionsUntilItIsTold(t *testing.T) {
-	server := httptest.NewTLSServer(nil)
+	ca := certstest.New(t)
+	server := httptest.NewUnstartedServer(nil)
+	server.TLS = ca.Server("example.com")
+	server.StartTLS()
 	defer server.Close()
-	ca := filepath.Join(t.TempDir(), "ca.crt")
-	if err := os.WriteFile(ca, pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: server.Certificate().Raw}), 0o600); err != nil {
-		t.Fatal(err)
-	}
 	a := &attack{addr: server.Listener.Addr().String(), name: "example.com", n: 20, from: 5}
-	if err := a.prepare(ca); err != nil {
+	if err := a.prepare(ca.File); err != nil {
 		t.Fatal(err)
 	}
 	ctx, cancel := context.WithCancel(t.Context())

@@ -8,13 +8,13 @@ import (
 	"log/slog"
 	"net"
 	"net/http"
-	"net/http/httptest"
 	"testing"
+
+	"github.com/flotilla-dev/flotilla/internal/certs/certstest"
 )
 
 func TestResponsesOverTLSAreWhole(t *testing.T) {
-	std := httptest.NewTLSServer(nil)
-	defer std.Close()
+	ca := certstest.New(t)
 	ln, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
 		t.Fatal(err)
@@ -32,8 +32,8 @@ func TestResponsesOverTLSAreWhole(t *testing.T) {
 		_ = c.Send(200, AppendField(c.Begin(200), "X-A", "b"), body)
 	}}}
 	done := make(chan error, 1)
-	go func() { done <- s.Serve(tls.NewListener(ln, &tls.Config{Certificates: std.TLS.Certificates})) }()
-	client := std.Client()
+	go func() { done <- s.Serve(tls.NewListener(ln, ca.Server())) }()
+	client := &http.Client{Transport: &http.Transport{TLSClientConfig: ca.Client("")}}
 	for _, n := range []int{0, 1000, 16 << 10, 16<<10 + 1, 1 << 20} {
 		for _, query := range []string{"", "?stream"} {
 			resp, err := client.Get(fmt.Sprintf("https://%s/%d%s", ln.Addr(), n, query))
