@@ -125,10 +125,10 @@ func (c *conn) prepareBody(r *route) error {
 		x.Head = append(x.Head, '\r', '\n')
 		return nil
 	}
+	c.body.start(c, r.limit) // first: what is said of the body below must not be said of the one before
 	if q.Length > r.limit {
 		return &hop.BodyError{Err: h1.ErrBodyTooLong}
 	}
-	c.body.start(c, r.limit)
 	if q.Chunked() {
 		x.Head = append(x.Head, "Transfer-Encoding: chunked\r\n"...)
 	} else {
