@@ -3,6 +3,7 @@ package edge_test
 import (
 	"bufio"
 	"io"
+	"net"
 	"net/http"
 	"strings"
 	"testing"
@@ -40,5 +41,45 @@ func TestABodyThatWasNotReadEndsTheConnection(t *testing.T) {
 		if rest, _ := io.ReadAll(in); len(rest) > 0 {
 			t.Errorf("%s: the body was read as a request: %.60q", name, rest)
 		}
+	}
+}
+func TestAReplicaThatDiesUnderABodyIsTheReplicasFault(t *testing.T) {
+	t.Parallel()
+	f := start(t, settings{}, raw(t, func(c net.Conn) {
+		in := bufio.NewReader(c)
+		for line, err := in.ReadString('\n'); err == nil && line != "\r\n"; line, err = in.ReadString('\n') {
+		}
+		in.ReadString('\n') // the size of the first chunk: the body is on its way
+	}))
+	each(t, f, func(t *testing.T, c *http.Client, _ string) {
+		reader, writer := io.Pipe()
+		defer writer.Close()
+		go io.WriteString(writer, "abc") // and no more for now
+		r, err := c.Post("https://a.localhost/", "text/plain", reader)
+		if text := body(t, r, err); r.StatusCode != 502 || !strings.Contains(text, "upstream-failed") {
+			t.Errorf("%d %s", r.StatusCode, text)
+		}
+	})
+}
+
+func TestABodyThatIsLateIsTheClientsFault(t *testing.T) {
+	t.Parallel()
+	f := start(t, settings{env: map[string]string{"EDGE_ANSWER_TIMEOUT": "200ms"}}, backend(t, func(_ http.ResponseWriter, r *http.Request) {
+		io.Copy(io.Discard, r.Body)
+	}))
+	each(t, f, func(t *testing.T, c *http.Client, _ string) {
+		reader, writer := io.Pipe()
+		defer writer.Close()
+		go io.WriteString(writer, "abc") // and no more for now
+		r, err := c.Post("https://a.localhost/", "text/plain", reader)
+		if text := body(t, r, err); r.StatusCode != 408 || !strings.Contains(text, "too-slow") {
+			t.Errorf("%d %s", r.StatusCode, text)
+		}
+	})
+	m, err := http.Get("http://" + f.admin + "/metrics")
+	metrics := body(t, m, err)
+	http.DefaultClient.CloseIdleConnections()
+	if !strings.Contains(metrics, `outcome="canceled",upstream="app"} 3`) || !strings.Contains(metrics, `outcome="timeout",upstream="app"} 0`) {
+		t.Error("the replica is blamed for a slow client")
 	}
 }

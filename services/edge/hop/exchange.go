@@ -166,6 +166,8 @@ func (x *Exchange) receive() error {
 				return err
 			}
 			continue
+		case err == errPatience && x.sender != nil && x.sender.waits.Load():
+			return &BodyError{ErrBodyLate}
 		case err == errPatience:
 			return &Failure{Outcome: upstream.Timeout, Err: err, sent: true}
 		case err != nil:
@@ -205,6 +207,10 @@ func (x *Exchange) goAhead(consent *h1.Response) error {
 }
 
 var errPatience = errors.New("no answer in time")
+
+// ErrBodyLate is what was wrong with a body that was not here when the time for
+// the answer was over: no replica is to blame for that.
+var ErrBodyLate = errors.New("the body did not arrive in time")
 
 // head waits for the head of one answer. From time to time it looks whether the
 // client is still there.

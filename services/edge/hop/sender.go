@@ -4,6 +4,7 @@ import (
 	"io"
 	"strconv"
 	"sync"
+	"sync/atomic"
 	"time"
 )
 
@@ -11,8 +12,9 @@ import (
 // reads the answer meanwhile.
 type sender struct {
 	done     chan struct{}
-	complete bool  // all was sent; set before done is closed
-	err      error // of the client's side; set before done is closed
+	waits    atomic.Bool // for the client; else it writes, or is done
+	complete bool        // all was sent; set before done is closed
+	err      error       // of the client's side; set before done is closed
 }
 
 // chunkRoom is kept free before a piece for the size line of its chunk, and
@@ -39,14 +41,18 @@ func (s *sender) finished() bool {
 }
 
 // stopSender ends the sender and returns what was wrong with the client's body.
+// What a body says that was stopped is our own doing and nobody's fault.
 func (x *Exchange) stopSender() error {
 	s := x.sender
 	if s == nil {
 		return nil
 	}
-	if !s.finished() {
+	select {
+	case <-s.done:
+	default:
 		x.Body.Stop()
 		<-s.done
+		return nil
 	}
 	if s.err != nil {
 		return &BodyError{s.err}
@@ -55,29 +61,38 @@ func (x *Exchange) stopSender() error {
 }
 
 func (s *sender) run(c *conn, body Source, chunked bool, idle time.Duration) {
-	defer close(s.done)
+	s.complete, s.err = s.copy(c, body, chunked, idle)
+	close(s.done)
+	if s.err != nil {
+		// A body cut short must not look complete. Whoever finds the connection
+		// closed by this must find the reason, too, so it was told before.
+		c.Close()
+	}
+}
+
+// copy returns whether all was sent, and what was wrong on the client's side.
+func (s *sender) copy(c *conn, body Source, chunked bool, idle time.Duration) (complete bool, err error) {
 	buf, _ := pieces.Get().(*[32 << 10]byte)
 	defer pieces.Put(buf)
 	for {
 		room := buf[chunkRoom : len(buf)-chunkRoom]
+		s.waits.Store(true)
 		n, err := body.Read(room)
+		s.waits.Store(false)
 		if n > 0 {
 			piece := room[:n]
 			if chunked {
 				piece = frame(buf[:], n)
 			}
 			if s.write(c, piece, idle) != nil {
-				return // the replica may have answered already; reading tells
+				return false, nil // the replica may have answered already; reading tells
 			}
 		}
 		switch {
 		case err == io.EOF:
-			s.complete = !chunked || s.write(c, lastChunk(body), idle) == nil
-			return
+			return !chunked || s.write(c, lastChunk(body), idle) == nil, nil
 		case err != nil:
-			s.err = err
-			c.Close() // a body cut short must not look complete
-			return
+			return false, err
 		}
 	}
 }
