@@ -2,6 +2,7 @@ package edge_test
 
 import (
 	"bufio"
+	"fmt"
 	"io"
 	"net"
 	"net/http"
@@ -81,5 +82,42 @@ func TestABodyThatIsLateIsTheClientsFault(t *testing.T) {
 	http.DefaultClient.CloseIdleConnections()
 	if !strings.Contains(metrics, `outcome="canceled",upstream="app"} 3`) || !strings.Contains(metrics, `outcome="timeout",upstream="app"} 0`) {
 		t.Error("the replica is blamed for a slow client")
+	}
+}
+func TestAConnectionLivesOnAfterABodyOfAnyKind(t *testing.T) {
+	t.Parallel()
+	f := start(t, settings{}, backend(t, func(w http.ResponseWriter, r *http.Request) {
+		n, err := io.Copy(io.Discard, r.Body)
+		fmt.Fprint(w, n, " ", err, " ", r.Trailer.Get("X-Sum"))
+	}))
+	c := f.dial()
+	in := bufio.NewReader(c)
+	const size = 100_000
+	piece := strings.Repeat("a", size/2)
+	chunk := fmt.Sprintf("%x\r\n%s\r\n", size/2, piece)
+	for round := range 5 {
+		for name, q := range map[string]struct{ head, body, trailer string }{
+			"counted":  {fmt.Sprintf("Content-Length: %d\r\n", size), piece + piece, ""},
+			"chunked":  {"Transfer-Encoding: chunked\r\n", chunk + chunk + "0\r\n\r\n", ""},
+			"trailers": {"Transfer-Encoding: chunked\r\nTrailer: X-Sum\r\n", chunk + chunk + "0\r\nX-Sum: 7\r\n\r\n", "7"},
+			"expected": {fmt.Sprintf("Expect: 100-continue\r\nContent-Length: %d\r\n", size), piece + piece, ""},
+		} {
+			fmt.Fprintf(c, "POST / HTTP/1.1\r\nHost: a.localhost\r\n%s\r\n", q.head)
+			if name == "expected" {
+				r, err := http.ReadResponse(in, nil)
+				if check(t, err); r.StatusCode != 100 {
+					t.Fatalf("%s: %d", name, r.StatusCode)
+				}
+			}
+			io.WriteString(c, q.body)
+			r, err := http.ReadResponse(in, nil)
+			got := body(t, r, err)
+			if want := fmt.Sprintf("%d <nil> %s", size, q.trailer); got != want {
+				t.Errorf("%s: got %q, want %q", name, got, want)
+			}
+			if r.Close {
+				t.Fatalf("%s, round %d: the connection ends though the body was read to its end", name, round)
+			}
+		}
 	}
 }

@@ -116,7 +116,6 @@ func (c *conn) prepareBody(r *route) error {
 	x.ToHead = string(q.Method) == "HEAD"
 	x.Timeout = r.timeout
 	x.Body, x.Chunked, x.Expect, x.Upgrade = nil, false, false, false
-	c.linger = false
 	if !q.HasBody() {
 		x.Head = c.appendUpgrade(x.Head)
 		if q.Length == 0 {
@@ -125,10 +124,10 @@ func (c *conn) prepareBody(r *route) error {
 		x.Head = append(x.Head, '\r', '\n')
 		return nil
 	}
-	c.body.start(c, r.limit) // first: what is said of the body below must not be said of the one before
 	if q.Length > r.limit {
 		return &hop.BodyError{Err: h1.ErrBodyTooLong}
 	}
+	c.body.start(c, r.limit)
 	if q.Chunked() {
 		x.Head = append(x.Head, "Transfer-Encoding: chunked\r\n"...)
 	} else {

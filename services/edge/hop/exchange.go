@@ -166,7 +166,7 @@ func (x *Exchange) receive() error {
 				return err
 			}
 			continue
-		case err == errPatience && x.sender != nil && x.sender.waits.Load():
+		case err == errPatience && x.sender != nil && x.sender.step.Load() == waiting:
 			return &BodyError{ErrBodyLate}
 		case err == errPatience:
 			return &Failure{Outcome: upstream.Timeout, Err: err, sent: true}

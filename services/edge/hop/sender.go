@@ -11,11 +11,22 @@ import (
 // A sender copies a request body to the replica beside the exchange, which
 // reads the answer meanwhile.
 type sender struct {
+	step     atomic.Int32 // what it is about: one of the steps
 	done     chan struct{}
-	waits    atomic.Bool // for the client; else it writes, or is done
-	complete bool        // all was sent; set before done is closed
-	err      error       // of the client's side; set before done is closed
+	complete bool  // all was sent; set before done is closed
+	err      error // of the client's side; set before done is closed
 }
+
+// The steps of a sender.
+const (
+	waiting = iota // for the client
+	writing        // to the replica
+	ending         // the same, and it is the last time
+)
+
+// lastStep is how long a sender that is ending may go on when the answer is
+// complete. That it has not ended is most often only that nobody let it run.
+const lastStep = 100 * time.Millisecond
 
 // chunkRoom is kept free before a piece for the size line of its chunk, and
 // after it for the line's end.
@@ -30,12 +41,21 @@ func (x *Exchange) startSender() {
 	go s.run(x.conn, x.Body, x.Chunked, x.replica.options.Idle)
 }
 
-// finished tells whether the body was sent to its end.
+// finished tells whether the body was sent to its end. The answer can overtake
+// the news of that.
 func (s *sender) finished() bool {
 	select {
 	case <-s.done:
 		return s.complete
 	default:
+	}
+	if s.step.Load() != ending {
+		return false
+	}
+	select {
+	case <-s.done:
+		return s.complete
+	case <-time.After(lastStep):
 		return false
 	}
 }
@@ -76,9 +96,13 @@ func (s *sender) copy(c *conn, body Source, chunked bool, idle time.Duration) (c
 	defer pieces.Put(buf)
 	for {
 		room := buf[chunkRoom : len(buf)-chunkRoom]
-		s.waits.Store(true)
+		s.step.Store(waiting)
 		n, err := body.Read(room)
-		s.waits.Store(false)
+		if err == io.EOF {
+			s.step.Store(ending)
+		} else {
+			s.step.Store(writing)
+		}
 		if n > 0 {
 			piece := room[:n]
 			if chunked {
