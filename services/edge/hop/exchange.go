@@ -38,7 +38,6 @@ type Exchange struct {
 	Waited   time.Duration
 
 	tried    upstream.Tried
-	upstream *Upstream
 	endpoint *upstream.Endpoint
 	replica  *replica
 	conn     *conn
@@ -234,7 +233,7 @@ func (x *Exchange) head(until time.Time) error {
 		if x.Gone != nil && x.Gone() {
 			return gone(errClientGone)
 		}
-		if x.Replay && x.upstream.silent(x.endpoint) {
+		if x.Replay && silent(x.endpoint) {
 			return &Failure{Outcome: upstream.Timeout, Err: errSilent, sent: true}
 		}
 	}

@@ -6,7 +6,6 @@ import (
 	"errors"
 	"log/slog"
 	"net"
-	"strings"
 	"sync"
 	"time"
 
@@ -181,13 +180,9 @@ func (u *Upstream) Do(x *Exchange) error {
 // silent tells that a replica is down because it does not answer its checks any
 // more. One that answers that it is not ready is most likely draining, and does
 // answer the requests that it has.
-func (u *Upstream) silent(e *upstream.Endpoint) bool {
-	for _, one := range u.pool.Snapshot().Endpoints {
-		if one.Name == e.Name() {
-			return one.State == upstream.Down.String() && !strings.Contains(one.LastError, "status ")
-		}
-	}
-	return false
+func silent(e *upstream.Endpoint) bool {
+	state, cause := e.Health()
+	return state == upstream.Down && cause == upstream.Unanswered
 }
 
 // once makes one attempt and reports a failed one to the pool.
@@ -197,7 +192,7 @@ func (u *Upstream) once(x *Exchange, e *upstream.Endpoint) error {
 		return ErrSaturated
 	}
 	r, _ := e.Attachment().(*replica)
-	x.endpoint, x.upstream = e, u
+	x.endpoint = e
 	err := x.attempt(r)
 	if err == nil {
 		return nil
