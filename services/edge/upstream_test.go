@@ -107,6 +107,29 @@ func TestAnotherReplicaIsAskedOnlyWhenThatIsSafe(t *testing.T) {
 	}
 }
 
+func TestTheThresholdsOfHealthAreTheOperators(t *testing.T) {
+	t.Parallel()
+	for after, most := range map[string]int64{"1": 1, "2": 2} {
+		var broken atomic.Int64
+		fails := raw(t, func(c net.Conn) {
+			if _, err := http.ReadRequest(bufio.NewReader(c)); err == nil {
+				broken.Add(1)
+			}
+		})
+		f := start(t, settings{env: map[string]string{"EJECT_AFTER": after, "EJECT_BASE": "1h", "EJECT_MAX": "1h"}}, fails, backend(t, echoName("good")))
+		client := f.client(false)
+		for range 30 {
+			r, err := client.Get("https://a.localhost/")
+			if body(t, r, err); r.StatusCode != 200 {
+				t.Fatalf("GET: %d", r.StatusCode)
+			}
+		}
+		if n := broken.Load(); n != most {
+			t.Errorf("EJECT_AFTER=%s: the broken replica was asked %d times", after, n)
+		}
+	}
+}
+
 func TestKeptConnectionsThatTheReplicaClosedAreNoFailure(t *testing.T) {
 	t.Parallel()
 	s := httptest.NewUnstartedServer(echoName("app"))

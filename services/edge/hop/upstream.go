@@ -22,8 +22,7 @@ type Options struct {
 	Policy    upstream.Policy
 	Intervals upstream.Intervals
 	Health    upstream.Health
-	Budget    retry.BudgetConfig
-	Attempts  int // at most, the first one included; 0 and 1: no retry
+	Retry     retry.Limits // the zero value: no retry
 
 	// TLS gives the settings that demand a certificate for a name; nil: plain text.
 	TLS        func(serverName string) *tls.Config
@@ -52,7 +51,7 @@ type Upstream struct {
 
 // New returns an upstream; see upstream.New for when its replicas are there.
 func New(o Options) (*Upstream, error) {
-	u := &Upstream{options: o, budget: retry.NewBudget(o.Budget), replicas: map[*replica]struct{}{}}
+	u := &Upstream{options: o, budget: o.Retry.Budget(), replicas: map[*replica]struct{}{}}
 	pool, err := upstream.New(upstream.Options{
 		Name: o.Name, Address: o.Address, Intervals: o.Intervals, Health: o.Health, Policy: o.Policy,
 		Open: u.open, Close: u.close, Log: o.Log, Metrics: o.Metrics,
@@ -170,7 +169,7 @@ func (u *Upstream) Do(x *Exchange) error {
 		if last == nil {
 			return nil
 		}
-		if attempt >= u.options.Attempts || !x.again(last) || !u.budget.Retry() {
+		if attempt >= u.options.Retry.RetryAttempts || !x.again(last) || !u.budget.Retry() {
 			return last
 		}
 		x.Retries++

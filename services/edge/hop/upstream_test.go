@@ -78,8 +78,7 @@ func run(t *testing.T, replicas string) *Upstream {
 	_, health := upstream.Default()
 	u, err := New(Options{
 		Name: "app", Address: address, Intervals: upstream.Intervals{CheckInterval: 20 * time.Millisecond}, Health: health,
-		Budget: retry.BudgetConfig{MinPerSecond: 10, Burst: 100}, Attempts: 2,
-		Connect: patience, KeepAlive: time.Minute, Idle: patience, MaxIdle: 1, HeadLimit: 1 << 10,
+		Retry: retry.DefaultSettings().Limits, Connect: patience, KeepAlive: time.Minute, Idle: patience, MaxIdle: 1, HeadLimit: 1 << 10,
 	})
 	if err != nil {
 		t.Fatal(err)
