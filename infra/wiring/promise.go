@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
+	"maps"
 	"os"
 	"path/filepath"
 	"regexp"
@@ -117,6 +118,11 @@ func broken(promised, now process.Help) []Finding {
 			f.add("a new parameter, and the old one still read", "%s was a %s and is a %s", name, old.Type, now.Params[at].Type)
 		case !needed(old) && needed(now.Params[at]):
 			f.add("a default", "%s had the default %q and must now be set", name, old.Default)
+		}
+	}
+	for _, old := range slices.Sorted(maps.Keys(promised.Renamed)) {
+		if _, read := now.Renamed[old]; !read && !slices.ContainsFunc(now.Params, func(p config.Param) bool { return p.Name == old }) {
+			f.add("keep it in Program.Renamed", "%s, an old name of %s, is not read any more", old, promised.Renamed[old])
 		}
 	}
 	for _, old := range promised.Ports {

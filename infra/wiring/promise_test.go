@@ -45,6 +45,32 @@ func TestProgramsKeepTheirPromises(t *testing.T) {
 	}
 }
 
+func TestNamesWithoutAPrefixAreOfTheContract(t *testing.T) {
+	found, err := CheckContract(catalogue(t))
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, f := range found {
+		t.Error(f)
+	}
+}
+
+func TestAParameterThatIsNotOfTheContractIsFound(t *testing.T) {
+	t.Parallel()
+	p := Program{Image: true, Help: process.Help{Program: "p", Prefix: "P_", Params: []config.Param{
+		{Name: "P_TTL", Type: "duration", Doc: "its own"}, {Name: "TTL", Type: "duration", Doc: "nobody's"}, {Name: "CHECK_UP", Type: "duration", Doc: "something else"},
+	}}}
+	found, err := CheckContract(Catalogue{"p": p})
+	if err != nil || len(found) != 2 {
+		t.Errorf("found %v, %v", found, err)
+	}
+	for _, want := range []string{"TTL has no prefix and is not of the contract", "CHECK_UP is a duration: something else"} {
+		if !strings.Contains(names(found, Finding.String), want) {
+			t.Errorf("nothing is said about: %s", want)
+		}
+	}
+}
+
 // The book's container reads UPDATE_FREQUENCY, a number of seconds, 60 by
 // default. It lists three ways to break everybody who uses it.
 func TestTheBooksThreeBreakingChangesAreFound(t *testing.T) {
@@ -75,6 +101,12 @@ func TestADeprecatedNameKeepsThePromise(t *testing.T) {
 	now := process.Help{Program: "p", Params: []config.Param{{Name: "P_PERIOD", Type: "duration"}}, Renamed: map[string]string{"P_FREQUENCY": "P_PERIOD"}}
 	if found := broken(was, now); len(found) > 0 {
 		t.Errorf("found %v", found)
+	}
+	// From then on the old name is promised, too.
+	forgot := now
+	forgot.Renamed = nil
+	if found := names(broken(now, forgot), Finding.String); !strings.Contains(found, "P_FREQUENCY, an old name of P_PERIOD, is not read any more") {
+		t.Errorf("found %q", found)
 	}
 }
 

@@ -29,7 +29,7 @@ func newClient(t testing.TB, o httpclient.Options) *http.Client {
 		o.Name = "test"
 	}
 	if o.Retry == (retry.Settings{}) {
-		o.Retry = retry.Settings{RetryAttempts: 3, RetryMinPerSecond: 1000, RetryBurst: 1000}
+		o.Retry = retry.Settings{Limits: retry.Limits{RetryAttempts: 3, RetryMinPerSecond: 1000, RetryBurst: 1000}}
 	}
 	client, err := httpclient.New(o)
 	if err != nil {

@@ -151,7 +151,7 @@ func TestBudgetBoundsRetries(t *testing.T) {
 func TestNoRetriesWhenSwitchedOff(t *testing.T) {
 	s := &script{statuses: []int{503, 200}}
 	server := serve(t, s.ServeHTTP)
-	client := newClient(t, httpclient.Options{Retry: retry.Settings{RetryAttempts: 1, RetryBurst: 10, RetryMinPerSecond: 10}})
+	client := newClient(t, httpclient.Options{Retry: retry.Settings{Limits: retry.Limits{RetryAttempts: 1, RetryBurst: 10, RetryMinPerSecond: 10}}})
 	if status, _, err := do(t, client, newRequest(t, "GET", server.URL, "")); status != 503 || len(s.bodies) != 1 {
 		t.Errorf("%d %v, %d calls", status, err, len(s.bodies))
 	}

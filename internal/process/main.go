@@ -6,9 +6,11 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"maps"
 	"os"
 	"os/signal"
 	"runtime/debug"
+	"slices"
 	"strings"
 	"syscall"
 
@@ -104,6 +106,12 @@ func help[C any](p Program, out io.Writer) error {
 	fmt.Fprintf(out, "%s: %s\n\nIt is configured by environment variables:\n\n", p.Name, p.About)
 	if err := config.Table(out, params); err != nil {
 		return err
+	}
+	if len(p.Renamed) > 0 {
+		fmt.Fprint(out, "\nOld names, still read with a warning:\n\n")
+		for _, old := range slices.Sorted(maps.Keys(p.Renamed)) {
+			fmt.Fprintf(out, "%s is now %s\n", old, p.Renamed[old])
+		}
 	}
 	fmt.Fprint(out, "\nArguments: --help, --help=json, --version, --healthcheck (exit 0 when the running process is ready)\n")
 	return nil

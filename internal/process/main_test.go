@@ -17,7 +17,8 @@ type mainConfig struct {
 	Count int `env:"SAMPLE_COUNT" envDefault:"1" doc:"how many"`
 }
 
-var sample = Program{Name: "sample", About: "is a sample", Defaults: map[string]string{"DRAIN_DELAY": "1s"}}
+var sample = Program{Name: "sample", About: "is a sample", Defaults: map[string]string{"DRAIN_DELAY": "1s"},
+	Renamed: map[string]string{"SAMPLE_NUMBER": "SAMPLE_COUNT"}}
 
 func run(t *testing.T, f func(context.Context, mainConfig) error, env []string, args ...string) (code int, stdout, stderr string) {
 	t.Helper()
@@ -29,6 +30,19 @@ func run(t *testing.T, f func(context.Context, mainConfig) error, env []string, 
 func TestWrongEnvironmentExitsWith2AndNamesAll(t *testing.T) {
 	code, _, stderr := run(t, nil, []string{"SAMPLE_COUNT=many", "SAMPLE_CUONT=1", "DRAIN_TIMEOUT=10"})
 	if code != 2 || !strings.Contains(stderr, "SAMPLE_COUNT") || !strings.Contains(stderr, "SAMPLE_CUONT") || !strings.Contains(stderr, "DRAIN_TIMEOUT") {
+		t.Errorf("exit %d:\n%s", code, stderr)
+	}
+}
+
+func TestAnOldNameIsReadWithOneWarningAndNotBesideTheNewOne(t *testing.T) {
+	count := 0
+	keep := func(_ context.Context, cfg mainConfig) error { count = cfg.Count; return nil }
+	code, _, stderr := run(t, keep, []string{"SAMPLE_NUMBER=7"})
+	if code != 0 || count != 7 || stderr != "sample: warning: SAMPLE_NUMBER is now called SAMPLE_COUNT\n" {
+		t.Errorf("exit %d, count %d:\n%s", code, count, stderr)
+	}
+	code, _, stderr = run(t, keep, []string{"SAMPLE_NUMBER=7", "SAMPLE_COUNT=8"})
+	if code != 2 || !strings.Contains(stderr, "SAMPLE_NUMBER: is the old name of SAMPLE_COUNT, which is set too; unset it") {
 		t.Errorf("exit %d:\n%s", code, stderr)
 	}
 }
@@ -49,7 +63,7 @@ func TestArgumentsAreRefusedWithAdvice(t *testing.T) {
 
 func TestHelpForPeopleAndPrograms(t *testing.T) {
 	code, stdout, _ := run(t, nil, nil, "--help")
-	if code != 0 || !strings.Contains(stdout, "SAMPLE_COUNT") || !strings.Contains(stdout, "how many") {
+	if code != 0 || !strings.Contains(stdout, "SAMPLE_COUNT") || !strings.Contains(stdout, "how many") || !strings.Contains(stdout, "SAMPLE_NUMBER is now SAMPLE_COUNT") {
 		t.Errorf("exit %d:\n%s", code, stdout)
 	}
 	code, stdout, _ = run(t, nil, nil, "--help=json")
@@ -61,7 +75,7 @@ func TestHelpForPeopleAndPrograms(t *testing.T) {
 	for _, p := range help.Params {
 		byName[p.Name] = p.Default
 	}
-	if byName["SAMPLE_COUNT"] != "1" || byName["DRAIN_DELAY"] != "1s" || help.Prefix != "SAMPLE_" {
+	if byName["SAMPLE_COUNT"] != "1" || byName["DRAIN_DELAY"] != "1s" || help.Prefix != "SAMPLE_" || help.Renamed["SAMPLE_NUMBER"] != "SAMPLE_COUNT" {
 		t.Errorf("%+v", help)
 	}
 }

@@ -174,6 +174,18 @@ func TestSettingsHaveTheDefaultsOfTheirTags(t *testing.T) {
 	}
 }
 
+func TestWrongLimitsAreNamed(t *testing.T) {
+	if wrong := retry.DefaultSettings().Problems(); len(wrong) > 0 {
+		t.Error(wrong)
+	}
+	wrong := retry.Limits{RetryAttempts: 9, RetryShare: -1, RetryMinPerSecond: math.NaN(), RetryBurst: math.Inf(1)}.Problems()
+	for _, want := range []string{"RETRY_ATTEMPTS: 9 is not valid: want 1 to 8", "RETRY_SHARE: -1", "RETRY_MIN_PER_SECOND: NaN", "RETRY_BURST: +Inf"} {
+		if !strings.Contains(wrong.Error(), want) {
+			t.Errorf("not named: %s in %v", want, wrong)
+		}
+	}
+}
+
 var errLost = errors.New("connection lost")
 
 func TestDoRepeatsUntilItWorks(t *testing.T) {

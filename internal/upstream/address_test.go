@@ -104,7 +104,7 @@ func TestWrongHealthIsNamed(t *testing.T) {
 	if err == nil {
 		t.Fatal("taken")
 	}
-	for _, want := range []string{"no name", "RESOLVE_INTERVAL", "CHECK_INTERVAL", "CHECK_TIMEOUT", "CHECK_UP", "CHECK_DOWN", "EJECT_BASE", "EJECT_MAX", "EJECT_SHARE 2"} {
+	for _, want := range []string{"no name", "RESOLVE_INTERVAL", "CHECK_INTERVAL", "CHECK_TIMEOUT", "CHECK_UP", "CHECK_DOWN", "EJECT_BASE", "EJECT_MAX", "EJECT_SHARE: 2"} {
 		if !strings.Contains(err.Error(), want) {
 			t.Errorf("error does not name %s: %v", want, err)
 		}

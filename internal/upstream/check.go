@@ -13,9 +13,34 @@ import (
 	"github.com/flotilla-dev/flotilla/internal/retry"
 )
 
-// errNotReady is the answer of an endpoint that wants no requests, because it
-// is not ready yet or is draining.
-var errNotReady = errors.New("it says it is not ready (status 503)")
+// An answered check is one whose answer is not good.
+type answered struct{ status int }
+
+func (a *answered) Error() string {
+	if a.cause() == NotReady {
+		return "it says it is not ready (status 503)"
+	}
+	return fmt.Sprintf("status %d", a.status)
+}
+
+func (a *answered) cause() Cause {
+	if a.status == http.StatusServiceUnavailable {
+		return NotReady
+	}
+	return Failing
+}
+
+// causeOf tells answers from silence.
+func causeOf(err error) Cause {
+	var answer *answered
+	switch {
+	case err == nil:
+		return NoCause
+	case errors.As(err, &answer):
+		return answer.cause()
+	}
+	return Unanswered
+}
 
 // newProber returns the client for checks. It never follows a redirect, uses
 // no proxy and keeps one connection per endpoint.
@@ -75,11 +100,8 @@ func (p *Pool) probe(ctx context.Context, url string) error {
 	defer response.Body.Close()
 	// A short body is read to its end, so that the connection can be used again.
 	_, _ = io.CopyN(io.Discard, response.Body, 64<<10)
-	switch {
-	case response.StatusCode == http.StatusServiceUnavailable:
-		return errNotReady
-	case response.StatusCode < 200 || response.StatusCode > 299:
-		return fmt.Errorf("status %d", response.StatusCode)
+	if response.StatusCode < 200 || response.StatusCode > 299 {
+		return &answered{response.StatusCode}
 	}
 	return nil
 }
@@ -91,6 +113,7 @@ func (p *Pool) checked(e *Endpoint, err error) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	h := &e.health
+	h.cause = causeOf(err)
 	if err == nil {
 		h.good, h.bad, h.lastErr = h.good+1, 0, ""
 		if h.state == Unknown || h.state == Down && h.good >= p.options.Health.CheckUp {
@@ -99,7 +122,7 @@ func (p *Pool) checked(e *Endpoint, err error) {
 		return
 	}
 	h.good, h.bad, h.lastErr = 0, h.bad+1, err.Error()
-	if h.state != Down && (errors.Is(err, errNotReady) || h.bad >= p.options.Health.CheckDown) {
+	if h.state != Down && (h.cause == NotReady || h.bad >= p.options.Health.CheckDown) {
 		p.setState(e, Down, err.Error())
 	}
 }

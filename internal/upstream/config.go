@@ -1,12 +1,13 @@
 package upstream
 
 import (
-	"errors"
 	"fmt"
 	"log/slog"
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
+
+	"github.com/flotilla-dev/flotilla/internal/config"
 )
 
 // Intervals are how often a pool looks. Embed the struct in a program's
@@ -20,12 +21,13 @@ type Intervals struct {
 }
 
 // Health says when an endpoint is taken out and back in; embed it like
-// Intervals. Default returns the values of the tags. With the zero value
-// nothing is ever ejected and active checks decide at the first answer.
+// Intervals, and ask Problems before use. Default returns the values of the
+// tags. With the zero value nothing is ever ejected, active checks decide at the
+// first answer, and have the usual time for it.
 type Health struct {
 	CheckTimeout time.Duration `env:"CHECK_TIMEOUT" envDefault:"500ms" doc:"how long one /readyz may take"`
 	CheckUp      int           `env:"CHECK_UP" envDefault:"2" doc:"good checks in a row that bring an endpoint back"`
-	CheckDown    int           `env:"CHECK_DOWN" envDefault:"2" doc:"unanswered checks in a row that take an endpoint out (status 503 does at once)"`
+	CheckDown    int           `env:"CHECK_DOWN" envDefault:"2" doc:"bad checks in a row that take an endpoint out (status 503 does at once)"`
 	EjectAfter   int           `env:"EJECT_AFTER" envDefault:"3" doc:"failed requests in a row that eject an endpoint; 0: never"`
 	EjectBase    time.Duration `env:"EJECT_BASE" envDefault:"1s" doc:"length of the first ejection; the nth is n times as long"`
 	EjectMax     time.Duration `env:"EJECT_MAX" envDefault:"30s" doc:"longest ejection"`
@@ -36,27 +38,36 @@ type Health struct {
 func Default() (Intervals, Health) {
 	return Intervals{CheckInterval: time.Second, ResolveInterval: time.Second},
 		Health{
-			CheckTimeout: 500 * time.Millisecond, CheckUp: 2, CheckDown: 2,
+			CheckTimeout: checkTimeout, CheckUp: 2, CheckDown: 2,
 			EjectAfter: 3, EjectBase: time.Second, EjectMax: 30 * time.Second, EjectShare: 0.5,
 		}
 }
 
-// validate names every value that makes no sense.
-func (h Health) validate() error {
-	var errs []error
-	wrong := func(bad bool, format string, args ...any) {
-		if bad {
-			errs = append(errs, fmt.Errorf(format, args...))
+const checkTimeout = 500 * time.Millisecond
+
+// Problems names every value that makes no sense.
+func (h Health) Problems() config.Error {
+	var wrong config.Error
+	bad := func(is bool, variable string, value any, want string) {
+		if is {
+			wrong = append(wrong, config.Problem{Variable: variable, Message: fmt.Sprintf("%v is not valid: want %s", value, want)})
 		}
 	}
-	wrong(h.CheckTimeout < 0, "CHECK_TIMEOUT %s is negative", h.CheckTimeout)
-	wrong(h.CheckUp < 0, "CHECK_UP %d is negative", h.CheckUp)
-	wrong(h.CheckDown < 0, "CHECK_DOWN %d is negative", h.CheckDown)
-	wrong(h.EjectAfter < 0, "EJECT_AFTER %d is negative", h.EjectAfter)
-	wrong(h.EjectAfter > 0 && h.EjectBase <= 0, "EJECT_BASE %s is not above 0", h.EjectBase)
-	wrong(h.EjectAfter > 0 && h.EjectMax < h.EjectBase, "EJECT_MAX %s is below EJECT_BASE %s", h.EjectMax, h.EjectBase)
-	wrong(!(h.EjectShare >= 0 && h.EjectShare <= 1), "EJECT_SHARE %v is not from 0 to 1", h.EjectShare)
-	return errors.Join(errs...)
+	bad(h.CheckTimeout <= 0, "CHECK_TIMEOUT", h.CheckTimeout, "more than 0s")
+	bad(h.CheckUp < 0, "CHECK_UP", h.CheckUp, "0 or more")
+	bad(h.CheckDown < 0, "CHECK_DOWN", h.CheckDown, "0 or more")
+	bad(h.EjectAfter < 0, "EJECT_AFTER", h.EjectAfter, "0 or more")
+	bad(h.EjectAfter > 0 && h.EjectBase <= 0, "EJECT_BASE", h.EjectBase, "more than 0s")
+	bad(h.EjectAfter > 0 && h.EjectMax < h.EjectBase, "EJECT_MAX", h.EjectMax, fmt.Sprintf("at least EJECT_BASE, %s", h.EjectBase))
+	bad(!(h.EjectShare >= 0 && h.EjectShare <= 1), "EJECT_SHARE", h.EjectShare, "0 to 1")
+	return wrong
+}
+
+func (h Health) validate() error {
+	if wrong := h.Problems(); len(wrong) > 0 {
+		return wrong
+	}
+	return nil
 }
 
 // A Policy chooses among the usable endpoints when Pick gets no key.

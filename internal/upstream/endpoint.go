@@ -43,6 +43,14 @@ func (e *Endpoint) InFlight() int64 { return e.inFlight.Load() }
 // weighs an eighth), or 0 when there is none.
 func (e *Endpoint) Latency() time.Duration { return time.Duration(e.latency.Load()) }
 
+// Health returns what is known of the endpoint's health, and what its last check
+// found.
+func (e *Endpoint) Health() (State, Cause) {
+	e.pool.mu.Lock()
+	defer e.pool.mu.Unlock()
+	return e.health.state, e.health.cause
+}
+
 // Done reports how a request ended and releases the endpoint.
 func (e *Endpoint) Done(o Outcome, latency time.Duration) {
 	e.Report(o, latency)

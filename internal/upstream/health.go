@@ -19,11 +19,26 @@ var states = [...]string{"unknown", "up", "down", "passive"}
 
 func (s State) String() string { return states[s] }
 
+// A Cause is what the last check of an endpoint found, where that was not good.
+type Cause uint8
+
+const (
+	NoCause    Cause = iota // the last check was good, or there was none
+	Unanswered              // it gives no answer that is HTTP: it is gone, unreachable or hangs
+	NotReady                // it answers that it wants no requests: it starts or drains
+	Failing                 // it gives another answer that is not good
+)
+
+var causes = [...]string{"", "unanswered", "not_ready", "failing"}
+
+func (c Cause) String() string { return causes[c] }
+
 // health is guarded by Pool.mu.
 type health struct {
 	state        State
 	good, bad    int // checks in a row
 	lastErr      string
+	cause        Cause     // of lastErr
 	ejectedUntil time.Time // zero: not ejected
 	ejections    int       // in a row
 	readmitted   time.Time // when the last one ended

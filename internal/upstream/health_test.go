@@ -36,23 +36,26 @@ func TestBrokenReplicasAreNotUsed(t *testing.T) {
 		http.Redirect(w, r, "/elsewhere", http.StatusFound)
 	})
 	failing := newReplica(t, "", func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(500) })
-	for name, test := range map[string]struct{ addr, reason string }{
-		"dead": {dead + "/" + deadPort, "refused"},
+	for name, test := range map[string]struct {
+		addr, reason string
+		cause        Cause
+	}{
+		"dead": {dead + "/" + deadPort, "refused", Unanswered},
 		"reset": {raw(t, func(c net.Conn) {
 			nettest.ReadHead(c)
 			_ = c.(*net.TCPConn).SetLinger(0)
-		}), "reset"},
+		}), "reset", Unanswered},
 		"half-closed": {raw(t, func(c net.Conn) {
 			nettest.ReadHead(c)
 			_ = c.(*net.TCPConn).CloseWrite()
 			_, _ = io.Copy(io.Discard, c)
-		}), "EOF"},
+		}), "EOF", Unanswered},
 		"garbage": {raw(t, func(c net.Conn) {
 			nettest.ReadHead(c)
 			_, _ = c.Write([]byte("\x00\xffnot http at all\r\n\r\n"))
-		}), "malformed"},
-		"redirect": {redirect.address(), "status 302"},
-		"failing":  {failing.address(), "status 500"},
+		}), "malformed", Unanswered},
+		"redirect": {redirect.address(), "status 302", Failing},
+		"failing":  {failing.address(), "status 500", Failing},
 	} {
 		t.Run(name, func(t *testing.T) {
 			p := checkedPool(t, Health{CheckDown: 2}, test.addr)
@@ -62,6 +65,9 @@ func TestBrokenReplicasAreNotUsed(t *testing.T) {
 			}
 			if got := p.Snapshot().Endpoints[0].LastError; !strings.Contains(got, test.reason) {
 				t.Errorf("reason %q does not say %q", got, test.reason)
+			}
+			if state, cause := p.members[0].Health(); state != Down || cause != test.cause {
+				t.Errorf("%s because of %s, want down because of %s", state, cause, test.cause)
 			}
 		})
 	}
@@ -82,6 +88,9 @@ func TestSlowReplicaIsNotUsed(t *testing.T) {
 	await(t, p, "down", state(0, Down))
 	if got := p.Snapshot().Endpoints[0].LastError; !strings.Contains(got, "deadline exceeded") {
 		t.Errorf("reason: %s", got)
+	}
+	if _, cause := p.members[0].Health(); cause != Unanswered {
+		t.Errorf("cause: %s", cause)
 	}
 }
 
@@ -138,16 +147,19 @@ func TestCheckThresholds(t *testing.T) {
 	for i, step := range []struct {
 		err  error
 		want State
+		is   Cause
 	}{
-		{lost, Unknown}, {nil, Up}, // the first good one is enough
-		{lost, Up}, {nil, Up}, {lost, Up}, {lost, Down}, // two in a row
-		{nil, Down}, {nil, Down}, {lost, Down}, // flapping is not enough
-		{nil, Down}, {nil, Down}, {nil, Up}, // three in a row
-		{errNotReady, Down},
+		{lost, Unknown, Unanswered}, {nil, Up, NoCause}, // the first good one is enough
+		{lost, Up, Unanswered}, {nil, Up, NoCause}, {lost, Up, Unanswered}, {lost, Down, Unanswered}, // two in a row
+		{nil, Down, NoCause}, {nil, Down, NoCause}, {lost, Down, Unanswered}, // flapping is not enough
+		{nil, Down, NoCause}, {nil, Down, NoCause}, {nil, Up, NoCause}, // three in a row
+		{&answered{500}, Up, Failing}, {nil, Up, NoCause}, {&answered{503}, Down, NotReady},
+		{lost, Down, Unanswered}, // it drained and then ended
 	} {
 		p.checked(e, step.err)
-		if e.health.state != step.want {
-			t.Fatalf("after check %d (%v): %s, want %s", i, step.err, e.health.state, step.want)
+		state, cause := e.Health()
+		if state != step.want || cause != step.is {
+			t.Fatalf("after check %d (%v): %s because of %q, want %s because of %q", i, step.err, state, cause, step.want, step.is)
 		}
 	}
 }

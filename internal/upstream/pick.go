@@ -3,6 +3,8 @@ package upstream
 import (
 	"errors"
 	"math/rand/v2"
+
+	"github.com/flotilla-dev/flotilla/internal/retry"
 )
 
 // ErrNoUpstream is what every error of Pick and Wait is: no endpoint can be
@@ -18,8 +20,8 @@ type allTried struct{}
 func (allTried) Error() string        { return "every usable upstream endpoint was tried" }
 func (allTried) Is(target error) bool { return target == ErrNoUpstream }
 
-// MaxTried is how many endpoints a Tried remembers: nobody should try more.
-const MaxTried = 8
+// MaxTried is how many endpoints a Tried remembers: nobody may try more.
+const MaxTried = retry.MostAttempts
 
 // Tried remembers the endpoints that one request has been sent to. The zero
 // value is ready; it belongs to one goroutine.

@@ -41,6 +41,9 @@ type Pool struct {
 // others as soon as Run has found them. Endpoints without active checks can be
 // used at once, the others after their first good check.
 func New(o Options) (*Pool, error) {
+	if o.Health.CheckTimeout == 0 {
+		o.Health.CheckTimeout = checkTimeout
+	}
 	var errs []error
 	if o.Name == "" {
 		errs = append(errs, errors.New("no name"))

@@ -31,7 +31,8 @@ type EndpointSnapshot struct {
 	Changes      uint64            `json:"state_changes"`
 	InFlight     int64             `json:"in_flight"`
 	Latency      string            `json:"latency"`
-	LastError    string            `json:"last_check_error,omitempty"`
+	Cause        string            `json:"cause,omitempty"`            // of the last check, a Cause
+	LastError    string            `json:"last_check_error,omitempty"` // for people: programs look at Cause
 	Outcomes     map[string]uint64 `json:"outcomes"`
 }
 
@@ -67,7 +68,7 @@ func (p *Pool) Snapshot() Snapshot {
 func (e *Endpoint) snapshot() EndpointSnapshot {
 	s := EndpointSnapshot{
 		Name: e.Name(), Addr: e.Addr(), AdminAddr: e.AdminAddr(),
-		State: e.health.state.String(), LastError: e.health.lastErr,
+		State: e.health.state.String(), Cause: e.health.cause.String(), LastError: e.health.lastErr,
 		Ejections: e.health.ejectedAll, Changes: e.health.changes,
 		InFlight: e.InFlight(), Latency: e.Latency().String(),
 		Outcomes: make(map[string]uint64, outcomes),

@@ -176,7 +176,7 @@ func timeline(title string, result openloop.Result, happened []timed) chart.Line
 func control(ctx context.Context, r *proof.Report) error {
 	g := rig.New(r)
 	defer g.Close()
-	f, err := g.Up(ctx, "cache.CACHE_ATTEMPTS=1", "edge.EDGE_ATTEMPTS=1")
+	f, err := g.Up(ctx, "cache.RETRY_ATTEMPTS=1", "edge.RETRY_ATTEMPTS=1")
 	if err != nil {
 		return err
 	}

@@ -4,11 +4,13 @@ import (
 	"crypto/tls"
 	"fmt"
 	"net"
+	"slices"
 	"time"
 
 	"github.com/flotilla-dev/flotilla/internal/certs"
 	"github.com/flotilla-dev/flotilla/internal/config"
 	"github.com/flotilla-dev/flotilla/internal/process"
+	"github.com/flotilla-dev/flotilla/internal/retry"
 	"github.com/flotilla-dev/flotilla/internal/upstream"
 	"github.com/flotilla-dev/flotilla/services/cache/forwarded"
 )
@@ -18,13 +20,20 @@ var Program = process.Program{
 	Name:  "cache",
 	About: "caches a replicated HTTP service by RFC 9111: coalescing, stale answers, purge, session routing",
 	Calls: []string{"upstream: HTTP", "redis: RESP"},
+	Renamed: map[string]string{
+		"CACHE_ATTEMPTS": "RETRY_ATTEMPTS", "CACHE_RETRY_SHARE": "RETRY_SHARE",
+		"CACHE_RETRY_MIN_PER_SECOND": "RETRY_MIN_PER_SECOND", "CACHE_RETRY_BURST": "RETRY_BURST",
+		"CACHE_CHECK_TIMEOUT": "CHECK_TIMEOUT", "CACHE_CHECK_UP": "CHECK_UP", "CACHE_CHECK_DOWN": "CHECK_DOWN",
+		"CACHE_EJECT_AFTER": "EJECT_AFTER", "CACHE_EJECT_BASE": "EJECT_BASE", "CACHE_EJECT_MAX": "EJECT_MAX", "CACHE_EJECT_SHARE": "EJECT_SHARE",
+	},
 }
 
 // Config is the environment of the process.
 type Config struct {
 	process.Contract
 	upstream.Intervals
-	Health upstream.Health `envPrefix:"CACHE_"`
+	upstream.Health
+	retry.Limits
 
 	Upstream   upstream.Address `env:"CACHE_UPSTREAM,required" doc:"replicas of the service: host:port[/adminport],… or dns:name:port[/adminport] or file:path"`
 	TLS        process.Switch   `env:"CACHE_UPSTREAM_TLS" envDefault:"off" doc:"on: speak TLS to the replicas"`
@@ -34,10 +43,6 @@ type Config struct {
 	Connect     time.Duration `env:"CACHE_CONNECT_TIMEOUT" envDefault:"1s" doc:"time to connect to a replica, TLS included"`
 	Header      time.Duration `env:"CACHE_HEADER_TIMEOUT" envDefault:"10s" doc:"time for a replica to begin its answer"`
 	Stall       time.Duration `env:"CACHE_STALL_TIMEOUT" envDefault:"30s" doc:"longest pause of a replica within a body, or of a client that reads or sends one"`
-	Attempts    int           `env:"CACHE_ATTEMPTS" envDefault:"3" doc:"replicas that one idempotent request may be sent to, 1 to 8"`
-	RetryShare  float64       `env:"CACHE_RETRY_SHARE" envDefault:"0.2" doc:"retries allowed as a share of requests"`
-	RetryRate   float64       `env:"CACHE_RETRY_MIN_PER_SECOND" envDefault:"5" doc:"retries per second allowed beside the share"`
-	RetryBurst  float64       `env:"CACHE_RETRY_BURST" envDefault:"100" doc:"most retries that can be saved up"`
 	Wait        time.Duration `env:"CACHE_UPSTREAM_WAIT" envDefault:"1s" doc:"how long a request waits when no replica is usable"`
 	MaxUpstream int           `env:"CACHE_MAX_UPSTREAM" envDefault:"1024" doc:"requests under way to all replicas together; more are answered from stale responses or with 503"`
 
@@ -80,9 +85,7 @@ func (c *Config) validate() error {
 	if !c.TLS && (c.CAFile != "" || c.ServerName != "") {
 		bad("CACHE_UPSTREAM_TLS", "is off, so CACHE_UPSTREAM_CA_FILE and CACHE_UPSTREAM_SERVER_NAME have no meaning")
 	}
-	if c.Attempts < 1 || c.Attempts > upstream.MaxTried {
-		bad("CACHE_ATTEMPTS", "%d is not valid: want 1 to %d", c.Attempts, upstream.MaxTried)
-	}
+	wrong = slices.Concat(wrong, c.Health.Problems(), c.Limits.Problems())
 	for _, n := range []struct {
 		name  string
 		value int
@@ -102,9 +105,6 @@ func (c *Config) validate() error {
 	}
 	if c.Memory < 1<<20 {
 		bad("CACHE_MEMORY", "%s is not valid: want at least 1MiB", c.Memory)
-	}
-	if c.RetryShare < 0 || c.RetryRate < 0 || c.RetryBurst < 0 {
-		bad("CACHE_RETRY_*", "negative: want 0 or more")
 	}
 	if c.AccessLog < 0 || c.AccessLog > 1 {
 		bad("CACHE_ACCESS_LOG", "%g is not valid: want 0 to 1", c.AccessLog)

@@ -8,7 +8,6 @@ import (
 
 	"github.com/flotilla-dev/flotilla/internal/certs"
 	"github.com/flotilla-dev/flotilla/internal/process"
-	"github.com/flotilla-dev/flotilla/internal/retry"
 	"github.com/flotilla-dev/flotilla/internal/upstream"
 	"github.com/flotilla-dev/flotilla/internal/watch"
 	"github.com/flotilla-dev/flotilla/services/cache/accesslog"
@@ -66,7 +65,7 @@ func assemble(p *process.Process, cfg *Config, roots *certs.Roots, routes *polic
 	if err != nil {
 		return nil, fmt.Errorf("make store: %w", err)
 	}
-	client := origin.New(origin.Options{Pool: pool, Budget: retry.NewBudget(retry.BudgetConfig{Share: cfg.RetryShare, MinPerSecond: cfg.RetryRate, Burst: cfg.RetryBurst}), Attempts: cfg.Attempts,
+	client := origin.New(origin.Options{Pool: pool, Budget: cfg.Limits.Budget(), Attempts: cfg.RetryAttempts,
 		TLS: cfg.clientTLS(roots), Connect: cfg.Connect, Header: cfg.Header, Stall: cfg.Stall, Wait: cfg.Wait,
 		MaxInFlight: cfg.MaxUpstream, Metrics: origin.NewMetrics(p.Metrics), Tracing: p.Tracing})
 	s := newServer(Options{Store: st, Origin: client, Policy: routes, Log: p.Log, metrics: m,

@@ -475,11 +475,11 @@ func TestWrongConfigurationIsNamedAtOnce(t *testing.T) {
 			t.Errorf("%s is not named in: %v", name, err)
 		}
 	}
-	cfg, err := process.Parse[Config](Program, map[string]string{"CACHE_UPSTREAM": "x:1", "CACHE_MEMORY": "1KiB", "CACHE_ACCESS_LOG": "2", "CACHE_ATTEMPTS": "0",
+	cfg, err := process.Parse[Config](Program, map[string]string{"CACHE_UPSTREAM": "x:1", "CACHE_MEMORY": "1KiB", "CACHE_ACCESS_LOG": "2", "RETRY_ATTEMPTS": "0", "EJECT_SHARE": "2",
 		"CACHE_UPSTREAM_CA_FILE": "ca.pem", "CACHE_NAME": "a b"})
 	must(t, err)
 	err = Run(context.Background(), cfg)
-	for _, name := range []string{"CACHE_MEMORY", "CACHE_ACCESS_LOG", "CACHE_ATTEMPTS", "CACHE_UPSTREAM_TLS", "CACHE_NAME"} {
+	for _, name := range []string{"CACHE_MEMORY", "CACHE_ACCESS_LOG", "RETRY_ATTEMPTS", "EJECT_SHARE", "CACHE_UPSTREAM_TLS", "CACHE_NAME"} {
 		if err == nil || !strings.Contains(err.Error(), name) {
 			t.Errorf("%s is not named in: %v", name, err)
 		}

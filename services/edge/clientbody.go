@@ -6,6 +6,7 @@ import (
 	"os"
 	"slices"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/flotilla-dev/flotilla/internal/h1"
@@ -13,20 +14,25 @@ import (
 )
 
 // A clientBody is the body of an HTTP/1.1 request on its way upstream. It has
-// to keep a minimum rate. It is a hop.Source.
+// to keep a minimum rate. It is a hop.Source: while the exchange lasts another
+// goroutine may read it, and only ended may be asked beside that.
 type clientBody struct {
 	h1.Body
 	conn    *conn
 	started time.Time
+	ended   atomic.Bool // read to its end: what follows on the connection is the next request
 
 	mu      sync.Mutex // guards the rest, and that Stop is not undone by a Read
 	by      time.Time  // deadline as set
 	stopped bool
 }
 
+// start makes the body that follows the head just read. From here on it moves
+// the deadline of the connection; whoever reads from that next sets a new one.
 func (b *clientBody) start(c *conn, limit int64) {
 	b.conn, b.started, b.by, b.stopped = c, time.Now(), time.Time{}, false
 	b.Body.Start(c.reader, c.req.Length, limit)
+	c.readBy = time.Time{}
 }
 
 // Trailers are what followed a chunked body.
@@ -38,7 +44,12 @@ func (b *clientBody) Read(p []byte) (int, error) {
 		return 0, errStopped
 	}
 	n, err := b.Body.Read(p)
-	if err != nil && errors.Is(err, os.ErrDeadlineExceeded) {
+	switch {
+	case err == io.EOF:
+		// Before the last piece goes upstream: an answer to the whole request
+		// finds it said.
+		b.ended.Store(true)
+	case err != nil && errors.Is(err, os.ErrDeadlineExceeded):
 		err = errTooSlow
 	}
 	return n, err
@@ -78,7 +89,6 @@ func (c *conn) readSmallBody() error {
 	at := len(c.x.Head)
 	c.x.Head = c.x.Head[:at+n]
 	_, err := io.ReadFull(&c.body, c.x.Head[at:])
-	c.readBy = c.body.by
 	if err != nil {
 		return &hop.BodyError{Err: err}
 	}

@@ -6,6 +6,7 @@ import (
 	"net/netip"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"time"
 
@@ -13,6 +14,7 @@ import (
 	"github.com/flotilla-dev/flotilla/internal/config"
 	"github.com/flotilla-dev/flotilla/internal/ports"
 	"github.com/flotilla-dev/flotilla/internal/process"
+	"github.com/flotilla-dev/flotilla/internal/retry"
 	"github.com/flotilla-dev/flotilla/internal/upstream"
 	"github.com/flotilla-dev/flotilla/services/edge/routes"
 )
@@ -27,12 +29,18 @@ var Program = process.Program{
 	},
 	Families: map[string]string{routes.Prefix: "values that the file of routes refers to as ${EDGE_UPSTREAM_…}; the built-in one needs EDGE_UPSTREAM_CACHE"},
 	Calls:    []string{"upstreams of its routes: HTTP/1.1, with or without TLS"},
+	Defaults: map[string]string{"RETRY_MIN_PER_SECOND": "10"}, // all of the fleet's traffic passes here
+	Renamed: map[string]string{
+		"EDGE_ATTEMPTS": "RETRY_ATTEMPTS", "EDGE_RETRY_SHARE": "RETRY_SHARE", "EDGE_RETRY_MIN_PER_SECOND": "RETRY_MIN_PER_SECOND",
+	},
 }
 
 // Config is the configuration of an edge.
 type Config struct {
 	process.Contract
 	upstream.Intervals
+	upstream.Health
+	retry.Limits
 
 	RoutesFile   string   `env:"EDGE_ROUTES_FILE" doc:"file of routes (YAML), watched; the built-in routes of the fleet when empty"`
 	Certificates []string `env:"EDGE_CERTIFICATES" doc:"further certificates for SNI, watched: cert.pem:key.pem, or a directory with tls.crt and tls.key; comma-separated. TLS_CERT_FILE is the default one"`
@@ -65,9 +73,6 @@ type Config struct {
 	KeepAlive      time.Duration `env:"EDGE_KEEPALIVE" envDefault:"30s" doc:"how long an unused connection to an upstream is kept"`
 	MaxIdle        int           `env:"EDGE_KEEPALIVE_CONNECTIONS" envDefault:"256" doc:"unused connections kept per replica of an upstream"`
 	MaxInFlight    int           `env:"EDGE_REPLICA_REQUESTS" envDefault:"2048" doc:"most requests in flight to a replica of an upstream; past it is 503"`
-	Attempts       int           `env:"EDGE_ATTEMPTS" envDefault:"3" doc:"most attempts, the first included, for a request that may be sent twice"`
-	RetryShare     float64       `env:"EDGE_RETRY_SHARE" envDefault:"0.2" doc:"retries allowed as a share of requests"`
-	RetryMin       float64       `env:"EDGE_RETRY_MIN_PER_SECOND" envDefault:"10" doc:"retries per second allowed beside the share"`
 
 	AccessLog string `env:"EDGE_ACCESS_LOG" envDefault:"stdout" doc:"stdout, off, or a file that is appended to; a line of JSON per request"`
 
@@ -102,15 +107,14 @@ func (c *Config) Validate() error {
 		"EDGE_HANDSHAKE_TIMEOUT": int64(c.HandshakeTimeout), "EDGE_HEADER_TIMEOUT": int64(c.HeaderTimeout),
 		"EDGE_IDLE_TIMEOUT": int64(c.IdleTimeout), "EDGE_WRITE_TIMEOUT": int64(c.WriteTimeout), "EDGE_UPGRADE_IDLE": int64(c.UpgradeIdle),
 		"EDGE_CONNECT_TIMEOUT": int64(c.ConnectTimeout), "EDGE_ANSWER_TIMEOUT": int64(c.AnswerTimeout),
-		"EDGE_STREAM_IDLE": int64(c.StreamIdle), "EDGE_KEEPALIVE": int64(c.KeepAlive), "EDGE_ATTEMPTS": int64(c.Attempts),
+		"EDGE_STREAM_IDLE": int64(c.StreamIdle), "EDGE_KEEPALIVE": int64(c.KeepAlive),
 	} {
 		add(value <= 0, name, "must be above zero")
 	}
 	add(c.HeaderLimit < 1<<10 || c.HeaderLimit > 1<<20, "EDGE_HEADER_LIMIT", "want 1KiB to 1MiB")
 	add(c.MaxIdle < 0, "EDGE_KEEPALIVE_CONNECTIONS", "must not be negative")
 	add(c.MaxInFlight < 0, "EDGE_REPLICA_REQUESTS", "must not be negative")
-	add(c.RetryShare < 0, "EDGE_RETRY_SHARE", "must not be negative")
-	add(c.RetryMin < 0, "EDGE_RETRY_MIN_PER_SECOND", "must not be negative")
+	wrong = slices.Concat(wrong, c.Health.Problems(), c.Limits.Problems())
 	if len(wrong) > 0 {
 		return wrong
 	}

@@ -113,6 +113,7 @@ func (c *conn) setReadDeadline(t time.Time) {
 // begin starts the account of a request.
 func (c *conn) begin() {
 	c.span = nil
+	c.body.ended.Store(false) // that was the body before
 	c.entry = entry{
 		at: time.Now(), protocol: http1, client: c.peer.text,
 		method: c.req.Method, host: c.req.Host, target: c.req.Target,
@@ -149,6 +150,7 @@ func (c *conn) serveOne() bool {
 	}
 	err := c.relay()
 	c.x.Finish()
+	c.linger = !c.bodyIsOver()
 	if err != nil {
 		c.gaveUp(r)
 		return false
@@ -174,9 +176,10 @@ func (c *conn) route() (*route, *problem.Problem) {
 	return s.find(c.known.host, string(c.req.Target))
 }
 
-// bodyIsOver tells whether the connection stands at the next request, because
-// this one had no body.
-func (c *conn) bodyIsOver() bool { return !c.req.HasBody() }
+// bodyIsOver tells whether the client's connection stands at the next request:
+// this one has no body, or it was read to its end. Whether it was also sent
+// upstream to its end is no concern of the client.
+func (c *conn) bodyIsOver() bool { return !c.req.HasBody() || c.body.ended.Load() }
 
 // persists tells whether both sides want the connection to live on.
 func (c *conn) persists() bool { return c.req.Persists() && !c.closing.Load() }

@@ -55,7 +55,7 @@ func explainBody(err error) *problem.Problem {
 		return problem.New(malformed.Status, malformed.Name, malformed.Detail)
 	case errors.As(err, &tooLong):
 		return problem.New(h1.ErrBodyTooLong.Status, h1.ErrBodyTooLong.Name, h1.ErrBodyTooLong.Detail)
-	case errors.Is(err, errTooSlow):
+	case errors.Is(err, errTooSlow), errors.Is(err, hop.ErrBodyLate):
 		return problem.New(http.StatusRequestTimeout, "too-slow", errTooSlow.Error())
 	}
 	return nil

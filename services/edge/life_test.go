@@ -264,16 +264,26 @@ func TestEveryRequestIsLoggedAndCounted(t *testing.T) {
 func TestEveryWrongParameterIsNamed(t *testing.T) {
 	t.Parallel()
 	cfg, err := process.Parse[edge.Config](edge.Program, map[string]string{
-		"EDGE_TRUSTED_PROXIES": "10.0.0.1", "EDGE_PUBLIC_PORT": "0", "EDGE_HEADER_LIMIT": "1B", "EDGE_CERTIFICATES": ":x"})
+		"EDGE_TRUSTED_PROXIES": "10.0.0.1", "EDGE_PUBLIC_PORT": "0", "EDGE_HEADER_LIMIT": "1B", "EDGE_CERTIFICATES": ":x",
+		"RETRY_ATTEMPTS": "9", "EJECT_SHARE": "2", "CHECK_TIMEOUT": "0s"})
 	check(t, err)
 	err = edge.Run(context.Background(), cfg)
 	if err == nil {
 		t.Fatal("it started")
 	}
-	for _, name := range []string{"TLS_CERT_FILE", "EDGE_TRUSTED_PROXIES", "EDGE_PUBLIC_PORT", "EDGE_HEADER_LIMIT", "EDGE_CERTIFICATES"} {
+	for _, name := range []string{"TLS_CERT_FILE", "EDGE_TRUSTED_PROXIES", "EDGE_PUBLIC_PORT", "EDGE_HEADER_LIMIT", "EDGE_CERTIFICATES", "RETRY_ATTEMPTS", "EJECT_SHARE", "CHECK_TIMEOUT"} {
 		if !strings.Contains(err.Error(), name) {
 			t.Errorf("%s is not named in %v", name, err)
 		}
+	}
+}
+
+func TestOldNamesOfParametersAreStillRead(t *testing.T) {
+	t.Parallel()
+	cfg, err := process.Parse[edge.Config](edge.Program, map[string]string{"EDGE_ATTEMPTS": "2", "EDGE_RETRY_SHARE": "0.3", "EDGE_RETRY_MIN_PER_SECOND": "4"})
+	check(t, err)
+	if cfg.RetryAttempts != 2 || cfg.RetryShare != 0.3 || cfg.RetryMinPerSecond != 4 {
+		t.Errorf("%+v", cfg.Limits)
 	}
 }
 

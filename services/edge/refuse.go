@@ -60,7 +60,7 @@ func (c *conn) refuseError(r *route, err error) bool {
 		c.gaveUp(r)
 		return false
 	}
-	return c.refuse(r, p, !c.req.HasBody() || c.body.Body.Reusable() && c.body.conn == c)
+	return c.refuse(r, p, c.bodyIsOver())
 }
 
 // lingerFor and lingerBytes bound how long a client that still sends is listened

@@ -27,12 +27,11 @@ func (c *conn) relay() error {
 	x := &c.x
 	length := x.Length()
 	chunked := length < 0 && c.req.Minor == 1
-	if c.req.HasBody() {
-		c.linger = !x.Sent()
-		c.readBy = c.body.by
-	}
-	if c.linger || length < 0 && !chunked {
-		c.req.Close = true // the end of the connection is the end of the answer, or of our patience
+	if !c.bodyIsOver() || length < 0 && !chunked {
+		// The client sends on and may never end, or the end of the connection is the
+		// end of the answer. That the body may end meanwhile comes too late: the head
+		// of the answer has to say now what follows it.
+		c.req.Close = true
 	}
 	buf, _ := pieces.Get().(*[pieceSize]byte)
 	defer pieces.Put(buf)

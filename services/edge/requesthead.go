@@ -116,7 +116,6 @@ func (c *conn) prepareBody(r *route) error {
 	x.ToHead = string(q.Method) == "HEAD"
 	x.Timeout = r.timeout
 	x.Body, x.Chunked, x.Expect, x.Upgrade = nil, false, false, false
-	c.linger = false
 	if !q.HasBody() {
 		x.Head = c.appendUpgrade(x.Head)
 		if q.Length == 0 {

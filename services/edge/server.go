@@ -22,11 +22,12 @@ type server struct {
 
 	beside *quicServer // shut down with this server, if any
 
-	mu       sync.Mutex // guards all below
-	listener net.Listener
-	conns    map[*seatedConn]struct{}
-	down     bool
-	serving  sync.WaitGroup
+	mu        sync.Mutex // guards all below
+	listener  net.Listener
+	accepting chan struct{} // closed when no connection is accepted any more; nil: none ever was
+	conns     map[*seatedConn]struct{}
+	down      bool // no connection is served any more but those in conns
+	serving   sync.WaitGroup
 }
 
 // newServer returns a server; without TLS settings it redirects.
@@ -66,6 +67,8 @@ func (s *server) Serve(ln net.Listener) error {
 		s.mu.Unlock()
 		return errors.Join(http.ErrServerClosed, ln.Close())
 	}
+	s.accepting = make(chan struct{})
+	defer close(s.accepting)
 	s.mu.Unlock()
 	if s.h2 != nil {
 		s.serving.Go(func() { _ = s.h2.Serve(s.h2l) }) // ends by Shutdown, and only so

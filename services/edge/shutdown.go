@@ -16,12 +16,7 @@ const lingerIdle = time.Second
 // progress until ctx ends.
 func (s *server) Shutdown(ctx context.Context) error {
 	s.closing.Store(true)
-	s.mu.Lock()
-	s.down = true
-	if s.listener != nil {
-		_ = s.listener.Close() // closed twice when the drain began with it
-	}
-	s.mu.Unlock()
+	s.stopAdmitting(ctx)
 	var others sync.WaitGroup
 	if s.h2 != nil {
 		others.Go(func() { _ = s.h2.Shutdown(ctx) }) // GOAWAY; what is late is closed below
@@ -37,6 +32,28 @@ func (s *server) Shutdown(ctx context.Context) error {
 	others.Wait()
 	s.Close()
 	return err
+}
+
+// stopAdmitting closes the listener. A connection that was accepted a moment
+// before is served all the same: it is nobody else's, even where others share
+// the listener.
+func (s *server) stopAdmitting(ctx context.Context) {
+	s.mu.Lock()
+	accepting := s.accepting
+	if accepting == nil {
+		s.down = true // Serve will find it
+		s.mu.Unlock()
+		return
+	}
+	_ = s.listener.Close() // closed twice when the drain began with it
+	s.mu.Unlock()
+	select {
+	case <-accepting:
+	case <-ctx.Done():
+	}
+	s.mu.Lock()
+	s.down = true
+	s.mu.Unlock()
 }
 
 // drain waits until all connections are closed, closing idle ones itself.

@@ -14,7 +14,6 @@ import (
 	"github.com/prometheus/client_golang/prometheus"
 
 	"github.com/flotilla-dev/flotilla/internal/certs"
-	"github.com/flotilla-dev/flotilla/internal/retry"
 	"github.com/flotilla-dev/flotilla/internal/upstream"
 	"github.com/flotilla-dev/flotilla/services/edge/hop"
 	"github.com/flotilla-dev/flotilla/services/edge/routes"
@@ -148,11 +147,9 @@ func (s *sites) start(u routes.Upstream) (*runningUpstream, error) {
 	if err != nil {
 		return nil, fmt.Errorf("upstream %s: %w", u.Name, err)
 	}
-	_, health := upstream.Default()
 	h, err := hop.New(hop.Options{
-		Name: u.Name, Address: address, Policy: u.Policy, Intervals: s.cfg.Intervals, Health: health,
-		Budget:   retry.BudgetConfig{Share: s.cfg.RetryShare, MinPerSecond: s.cfg.RetryMin, Burst: max(100, 10*s.cfg.RetryMin)},
-		Attempts: s.cfg.Attempts, TLS: config, ServerName: u.ServerName, Connect: s.cfg.ConnectTimeout, KeepAlive: s.cfg.KeepAlive, Idle: s.cfg.StreamIdle,
+		Name: u.Name, Address: address, Policy: u.Policy, Intervals: s.cfg.Intervals, Health: s.cfg.Health, Retry: s.cfg.Limits,
+		TLS: config, ServerName: u.ServerName, Connect: s.cfg.ConnectTimeout, KeepAlive: s.cfg.KeepAlive, Idle: s.cfg.StreamIdle,
 		MaxIdle: s.cfg.MaxIdle, MaxInFlight: s.cfg.MaxInFlight, HeadLimit: maxAnswerHead, Log: s.log,
 		// An upstream whose definition changed runs beside its old self for a while.
 		Metrics: prometheus.WrapRegistererWith(prometheus.Labels{"generation": strconv.Itoa(s.generation)}, s.metrics),

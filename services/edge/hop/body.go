@@ -43,26 +43,27 @@ func (x *Exchange) Read(p []byte) (int, error) {
 	return n, err
 }
 
-// Sent tells that the whole request was sent.
-func (x *Exchange) Sent() bool {
-	if x.sender == nil {
-		return x.Body == nil // else it was held back, and nobody asked for it
-	}
-	return x.sender.finished()
-}
-
 // Finish ends the exchange. The connection is kept when the answer was read to
 // its end and the request sent to its end; else it is closed.
 func (x *Exchange) Finish() {
 	c := x.conn
-	if x.Sent() && x.body.Reusable() && x.Response.Persists() && c.reader.Buffered() == 0 {
-		x.stopSender()
-		x.replica.give(c)
-	} else {
+	keep := x.body.Reusable() && x.Response.Persists() && c.reader.Buffered() == 0 && x.sent()
+	if !keep {
 		c.Close()
-		x.stopSender()
+	}
+	x.stopSender()
+	if keep {
+		x.replica.give(c)
 	}
 	x.release()
+}
+
+// sent tells that the whole request was sent.
+func (x *Exchange) sent() bool {
+	if x.sender == nil {
+		return x.Body == nil // else it was held back, and nobody asked for it
+	}
+	return x.sender.finished()
 }
 
 func (x *Exchange) release() {

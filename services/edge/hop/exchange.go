@@ -38,7 +38,6 @@ type Exchange struct {
 	Waited   time.Duration
 
 	tried    upstream.Tried
-	upstream *Upstream
 	endpoint *upstream.Endpoint
 	replica  *replica
 	conn     *conn
@@ -166,6 +165,8 @@ func (x *Exchange) receive() error {
 				return err
 			}
 			continue
+		case err == errPatience && x.sender != nil && x.sender.step.Load() == waiting:
+			return &BodyError{ErrBodyLate}
 		case err == errPatience:
 			return &Failure{Outcome: upstream.Timeout, Err: err, sent: true}
 		case err != nil:
@@ -206,6 +207,10 @@ func (x *Exchange) goAhead(consent *h1.Response) error {
 
 var errPatience = errors.New("no answer in time")
 
+// ErrBodyLate is what was wrong with a body that was not here when the time for
+// the answer was over: no replica is to blame for that.
+var ErrBodyLate = errors.New("the body did not arrive in time")
+
 // head waits for the head of one answer. From time to time it looks whether the
 // client is still there.
 func (x *Exchange) head(until time.Time) error {
@@ -228,7 +233,7 @@ func (x *Exchange) head(until time.Time) error {
 		if x.Gone != nil && x.Gone() {
 			return gone(errClientGone)
 		}
-		if x.Replay && x.upstream.silent(x.endpoint) {
+		if x.Replay && silent(x.endpoint) {
 			return &Failure{Outcome: upstream.Timeout, Err: errSilent, sent: true}
 		}
 	}

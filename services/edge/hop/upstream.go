@@ -6,7 +6,6 @@ import (
 	"errors"
 	"log/slog"
 	"net"
-	"strings"
 	"sync"
 	"time"
 
@@ -23,8 +22,7 @@ type Options struct {
 	Policy    upstream.Policy
 	Intervals upstream.Intervals
 	Health    upstream.Health
-	Budget    retry.BudgetConfig
-	Attempts  int // at most, the first one included; 0 and 1: no retry
+	Retry     retry.Limits // the zero value: no retry
 
 	// TLS gives the settings that demand a certificate for a name; nil: plain text.
 	TLS        func(serverName string) *tls.Config
@@ -53,7 +51,7 @@ type Upstream struct {
 
 // New returns an upstream; see upstream.New for when its replicas are there.
 func New(o Options) (*Upstream, error) {
-	u := &Upstream{options: o, budget: retry.NewBudget(o.Budget), replicas: map[*replica]struct{}{}}
+	u := &Upstream{options: o, budget: o.Retry.Budget(), replicas: map[*replica]struct{}{}}
 	pool, err := upstream.New(upstream.Options{
 		Name: o.Name, Address: o.Address, Intervals: o.Intervals, Health: o.Health, Policy: o.Policy,
 		Open: u.open, Close: u.close, Log: o.Log, Metrics: o.Metrics,
@@ -171,7 +169,7 @@ func (u *Upstream) Do(x *Exchange) error {
 		if last == nil {
 			return nil
 		}
-		if attempt >= u.options.Attempts || !x.again(last) || !u.budget.Retry() {
+		if attempt >= u.options.Retry.RetryAttempts || !x.again(last) || !u.budget.Retry() {
 			return last
 		}
 		x.Retries++
@@ -181,13 +179,9 @@ func (u *Upstream) Do(x *Exchange) error {
 // silent tells that a replica is down because it does not answer its checks any
 // more. One that answers that it is not ready is most likely draining, and does
 // answer the requests that it has.
-func (u *Upstream) silent(e *upstream.Endpoint) bool {
-	for _, one := range u.pool.Snapshot().Endpoints {
-		if one.Name == e.Name() {
-			return one.State == upstream.Down.String() && !strings.Contains(one.LastError, "status ")
-		}
-	}
-	return false
+func silent(e *upstream.Endpoint) bool {
+	state, cause := e.Health()
+	return state == upstream.Down && cause == upstream.Unanswered
 }
 
 // once makes one attempt and reports a failed one to the pool.
@@ -197,7 +191,7 @@ func (u *Upstream) once(x *Exchange, e *upstream.Endpoint) error {
 		return ErrSaturated
 	}
 	r, _ := e.Attachment().(*replica)
-	x.endpoint, x.upstream = e, u
+	x.endpoint = e
 	err := x.attempt(r)
 	if err == nil {
 		return nil
