@@ -15,7 +15,7 @@ import (
 // session in the cache.
 func (f *fixture) visit(version uint16, sessions tls.ClientSessionCache) (resumed bool) {
 	f.t.Helper()
-	c, err := tls.Dial("tcp", f.https, &tls.Config{RootCAs: f.ca.pool, ServerName: "a.localhost", NextProtos: []string{"http/1.1"},
+	c, err := tls.Dial("tcp", f.https, &tls.Config{RootCAs: f.ca.Pool, ServerName: "a.localhost", NextProtos: []string{"http/1.1"},
 		MinVersion: version, MaxVersion: version, ClientSessionCache: sessions})
 	check(f.t, err)
 	defer c.Close()
@@ -48,7 +48,7 @@ func TestEdgesThatShareASecretResumeEachOthersSessions(t *testing.T) {
 	env := map[string]string{"EDGE_TICKET_SECRET_FILE": secret}
 	one := start(t, settings{env: env}, app)
 	// The second edge has the same certificate, as replicas have.
-	env["TLS_CERT_FILE"], env["TLS_KEY_FILE"] = filepath.Join(one.ca.dir, "edge.crt"), filepath.Join(one.ca.dir, "edge.key")
+	env["TLS_CERT_FILE"], env["TLS_KEY_FILE"] = filepath.Join(one.ca.Dir, "edge.crt"), filepath.Join(one.ca.Dir, "edge.key")
 	two := start(t, settings{env: env}, app)
 	two.ca = one.ca
 	alone := start(t, settings{env: map[string]string{"TLS_CERT_FILE": env["TLS_CERT_FILE"], "TLS_KEY_FILE": env["TLS_KEY_FILE"]}}, app)
