@@ -33,7 +33,7 @@ const patience = 20 * time.Second
 
 // world is a cache on a real socket in front of real origins.
 type world struct {
-	t      *testing.T
+	t      testing.TB
 	s      *Server
 	store  *store.Store
 	addr   string
@@ -61,7 +61,7 @@ type settings struct {
 	noUpstream bool
 }
 
-func newWorld(t *testing.T, set settings) *world {
+func newWorld(t testing.TB, set settings) *world {
 	t.Helper()
 	ctx, cancel := context.WithTimeout(context.Background(), patience)
 	w := &world{t: t, ctx: ctx}
@@ -131,7 +131,7 @@ func or[T comparable](v, def T) T {
 	return v
 }
 
-func must(t *testing.T, err error) {
+func must(t testing.TB, err error) {
 	t.Helper()
 	if err != nil {
 		t.Fatal(err)
