@@ -36,6 +36,7 @@ type world struct {
 	t      testing.TB
 	s      *Server
 	store  *store.Store
+	pool   *upstream.Pool
 	addr   string
 	client *http.Client
 	ctx    context.Context
@@ -59,6 +60,7 @@ type settings struct {
 	origins    []string // instead of the world's own
 	options    func(*Options)
 	noUpstream bool
+	health     upstream.Health // the zero value ejects nobody
 }
 
 func newWorld(t testing.TB, set settings) *world {
@@ -82,8 +84,9 @@ func (w *world) start(set settings, addrs string, cancel context.CancelFunc, own
 	t := w.t
 	address, err := upstream.Parse(addrs)
 	must(t, err)
-	pool, err := upstream.New(upstream.Options{Name: "test", Address: address})
+	pool, err := upstream.New(upstream.Options{Name: "test", Address: address, Health: set.health})
 	must(t, err)
+	w.pool = pool
 	w.store, err = store.New(store.Options{Memory: or(set.memory, 64<<20), MaxBans: or(set.maxBans, 16), Validation: time.Hour})
 	must(t, err)
 	routes := policy.Default()
