@@ -1,6 +1,9 @@
 package h1
 
-import "io"
+import (
+	"bytes"
+	"io"
+)
 
 // A Body reads the content of one message and stops where the message ends.
 // The zero value is an empty body.
@@ -60,6 +63,19 @@ func (b *Body) Ready() bool { return b.r != nil && b.r.Buffered() > 0 && !b.Done
 func (b *Body) Whole() bool {
 	return b.kind == counted && b.err == nil && int64(b.r.Buffered()) >= b.left
 }
+
+// AtEnd tells, without waiting, that nothing is left to read. A last chunk
+// without trailers is consumed if it is buffered: some clients send an empty
+// chunked body with every GET.
+func (b *Body) AtEnd() bool {
+	if b.kind == chunkSize && b.err == nil && bytes.HasPrefix(b.r.buf[b.r.r:b.r.w], lastChunk) {
+		b.r.r += len(lastChunk)
+		b.err = io.EOF
+	}
+	return b.Done()
+}
+
+var lastChunk = []byte("0\r\n\r\n")
 
 // Taken is how many bytes of content were read.
 func (b *Body) Taken() int64 { return b.taken }

@@ -20,8 +20,9 @@ func bad(detail string) *Error {
 // The closed set of reasons to refuse a message.
 var (
 	ErrRequestLine  = bad("the request line is malformed")
-	ErrTarget       = bad("the request target is malformed")
-	ErrVersion      = &Error{http.StatusHTTPVersionNotSupported, "version-not-supported", "only HTTP/1.0 and HTTP/1.1 are spoken here without ALPN"}
+	ErrTarget       = bad("the request target is neither a path nor an http URL")
+	ErrTargetByte   = bad("the request target has a character that must be percent-encoded")
+	ErrVersion      = &Error{http.StatusHTTPVersionNotSupported, "version-not-supported", "only HTTP/1.0 and HTTP/1.1 are spoken on this connection"}
 	ErrFieldName    = bad("a field name is malformed")
 	ErrFieldValue   = bad("a field value has a control character")
 	ErrFolded       = bad("a field is folded over several lines, which RFC 9112 forbids")
@@ -45,6 +46,7 @@ var (
 const (
 	MaxFields  = 128     // fields of one head
 	MaxTarget  = 8 << 10 // bytes of a request target
+	maxHost    = 253 + 6 // bytes of a name and a port
 	maxChunk   = 256     // bytes of a chunk's size line with its extensions
 	maxTrailer = 4 << 10 // bytes of a trailer section
 )

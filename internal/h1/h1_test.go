@@ -6,6 +6,7 @@ import (
 	"errors"
 	"io"
 	"net/http"
+	"slices"
 	"strings"
 	"testing"
 	"testing/iotest"
@@ -97,6 +98,85 @@ func TestUpgradesToHTTP2AreNotOffered(t *testing.T) {
 	}
 }
 
+func TestTargetsComeInOriginForm(t *testing.T) {
+	t.Parallel()
+	for line, want := range map[string]string{
+		"GET /a%2Fb?c=/d HTTP/1.1":              "host /a%2Fb?c=/d",
+		"OPTIONS * HTTP/1.1":                    "host *",
+		"GET http://y:81/a?b HTTP/1.1":          "y:81 /a?b",
+		"GET HTTPS://[::1]/ HTTP/1.1":           "[::1] /",
+		"GET http://y HTTP/1.1":                 "y /",
+		"GET http://y?b=/c?d HTTP/1.1":          "y /?b=/c?d",
+		"GET https://y.example? HTTP/1.0":       "y.example /?",
+		"GET http:///a HTTP/1.1":                ErrHost.Detail,
+		"GET http://u@y/ HTTP/1.1":              ErrHost.Detail,
+		"GET http://y%41/ HTTP/1.1":             ErrHost.Detail,
+		"GET http:// HTTP/1.1":                  ErrTarget.Detail,
+		"GET ftp://y/ HTTP/1.1":                 ErrTarget.Detail,
+		"GET * HTTP/1.1":                        ErrTarget.Detail,
+		"GET y HTTP/1.1":                        ErrTarget.Detail,
+		"GET /caf\xc3\xa9 HTTP/1.1":             ErrTargetByte.Detail,
+		"GET /a#b HTTP/1.1":                     ErrTargetByte.Detail,
+		"GET http://y#b HTTP/1.1":               ErrTargetByte.Detail,
+		"GET /a b HTTP/1.1":                     ErrTargetByte.Detail,
+		"GET /" + long(MaxTarget) + " HTTP/1.1": ErrTargetLength.Detail,
+		"GET /" + long(32<<10) + " HTTP/1.1":    ErrTargetLength.Detail,
+	} {
+		var q Request
+		got := ""
+		if err := NewReader(strings.NewReader(line+"\r\nHost: host\r\n\r\n"), 0).ReadRequest(&q, 16<<10); err != nil {
+			got = err.Error()
+		} else {
+			got = string(q.Host) + " " + string(q.Target)
+		}
+		if got != want {
+			t.Errorf("%.60q: %s, want %s", line, got, want)
+		}
+	}
+}
+
+func long(n int) string { return strings.Repeat("a", n) }
+
+func TestHostsAreNamesOrAddresses(t *testing.T) {
+	t.Parallel()
+	for fields, ok := range map[string]bool{
+		"Host: a.localhost:8443\r\n": true, "Host: [::1]:80\r\n": true, "Host: A_b.~c-\r\n": true, "Host: " + long(maxHost) + "\r\n": true,
+		"Host:\r\n": false, "": false, "Host: a b\r\n": false, "Host: a/b\r\n": false, "Host: u@a\r\n": false, "Host: a%20\r\n": false,
+		"Host: \xff\r\n": false, "Host: a,b\r\n": false, "Host: a\r\nHost: a\r\n": false, "Host: " + long(maxHost+1) + "\r\n": false,
+	} {
+		var q Request
+		err := NewReader(strings.NewReader("GET / HTTP/1.1\r\n"+fields+"\r\n"), 0).ReadRequest(&q, 1000)
+		if ok && err != nil || !ok && err != ErrHost {
+			t.Errorf("%q: %v", fields, err)
+		}
+	}
+	for _, fields := range []string{"", "Host:\r\n", "Host: a\r\n"} { // HTTP/1.0 knows none, and may say so
+		var q Request
+		if err := NewReader(strings.NewReader("GET / HTTP/1.0\r\n"+fields+"\r\n"), 0).ReadRequest(&q, 1000); err != nil {
+			t.Errorf("HTTP/1.0 with %q: %v", fields, err)
+		}
+	}
+}
+
+func TestAnEmptyChunkedBodyIsSeenWithoutWaiting(t *testing.T) {
+	t.Parallel()
+	for raw, at := range map[string]bool{"0\r\n\r\n": true, "0\r\n": false, "": false, "0\r\nT: 1\r\n\r\n": false, "1\r\na\r\n0\r\n\r\n": false, "00\r\n\r\n": false} {
+		r := NewReader(strings.NewReader("POST / HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\n"+raw), 0)
+		var q Request
+		if err := r.ReadRequest(&q, 1000); err != nil {
+			t.Fatal(err)
+		}
+		var b Body
+		b.Start(r, q.Length, 0)
+		if b.AtEnd() != at {
+			t.Errorf("%q: at its end: %v", raw, !at)
+		}
+		if at && r.Buffered() > 0 {
+			t.Errorf("%q: %d bytes are left for the next request", raw, r.Buffered())
+		}
+	}
+}
+
 // What we accept net/http must read in the same way, or else refuse: a message
 // that two parsers understand differently is how requests are smuggled.
 func FuzzRequestMeansTheSameToNetHTTP(f *testing.F) {
@@ -107,6 +187,7 @@ func FuzzRequestMeansTheSameToNetHTTP(f *testing.F) {
 		"POST / HTTP/1.1\r\nHost: x\r\nContent-Length: 3\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n",
 		"GET http://y/z HTTP/1.1\r\nHost: x\r\nConnection: close, upgrade\r\nUpgrade: h2c\r\n\r\n",
 		"GET / HTTP/1.0\r\nHost: x\r\nX: a\r\n b\r\n\r\n",
+		"GET HTTP://y?z HTTP/1.0\r\nA:  b \r\na:\tc\r\n\r\n",
 	} {
 		f.Add([]byte(seed))
 	}
@@ -117,23 +198,40 @@ func FuzzRequestMeansTheSameToNetHTTP(f *testing.F) {
 			return
 		}
 		var b Body
-		b.Start(r, q.Length, 1<<20)
-		if !q.HasBody() {
-			b = Body{}
+		if q.HasBody() {
+			b.Start(r, q.Length, 1<<20)
 		}
 		content, err := io.ReadAll(&b)
 		theirs, theirErr := http.ReadRequest(bufio.NewReader(bytes.NewReader(raw)))
 		if theirErr != nil {
 			return // stricter than we, which is no danger
 		}
-		if theirs.Method != string(q.Method) || theirs.Host != string(q.Host) && len(q.Host) > 0 && theirs.URL.Host == "" {
-			t.Errorf("%q: method %q host %q, net/http %q %q", raw, q.Method, q.Host, theirs.Method, theirs.Host)
-		}
+		sameHead(t, &q, theirs)
 		theirBody, theirErr := io.ReadAll(theirs.Body)
 		if err == nil && theirErr == nil && !bytes.Equal(content, theirBody) {
 			t.Errorf("%q: body %q, net/http %q", raw, content, theirBody)
 		}
 	})
+}
+
+func sameHead(t *testing.T, q *Request, theirs *http.Request) {
+	t.Helper()
+	length := q.Length
+	if length == lengthUnknown {
+		length = 0
+	}
+	if theirs.Method != string(q.Method) || theirs.Host != string(q.Host) || theirs.ContentLength != length {
+		t.Errorf("method %q host %q length %d, net/http %q %q %d", q.Method, q.Host, length, theirs.Method, theirs.Host, theirs.ContentLength)
+	}
+	for _, field := range q.Fields {
+		switch field.Kind {
+		case Host, TransferEncoding, Trailer: // net/http takes them out
+			continue
+		}
+		if name := http.CanonicalHeaderKey(string(field.Name)); !slices.Contains(theirs.Header[name], string(field.Value)) {
+			t.Errorf("net/http lacks %s: %q", name, field.Value)
+		}
+	}
 }
 
 func FuzzResponse(f *testing.F) {

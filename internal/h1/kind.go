@@ -88,12 +88,16 @@ func equalFold[T string | []byte](name T, lower string) bool {
 	return true
 }
 
-// isToken are the bytes of a token (RFC 9110, 5.6.2).
-var isToken = tokenTable()
+const alphanumeric = "0123456789abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ"
 
-func tokenTable() (t [256]bool) {
-	for _, c := range []byte("!#$%&'*+-.^_`|~0123456789abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ") {
-		t[c] = true
+var (
+	isToken = table(alphanumeric + "!#$%&'*+-.^_`|~") // RFC 9110, 5.6.2
+	isHost  = table(alphanumeric + "-._~:[]")
+)
+
+func table(members string) (t [256]bool) {
+	for i := range len(members) {
+		t[members[i]] = true
 	}
 	return t
 }

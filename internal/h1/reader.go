@@ -145,6 +145,14 @@ func (r *Reader) head(limit int) ([]byte, error) {
 	}
 }
 
+// lineLength is how much of the first line is buffered.
+func (r *Reader) lineLength() int {
+	if i := bytes.IndexByte(r.buf[r.r:r.w], '\n'); i >= 0 {
+		return i
+	}
+	return r.Buffered()
+}
+
 // line reads a line of at most limit bytes and returns it without its CRLF. It
 // is valid until the next read.
 func (r *Reader) line(limit int, tooLong error) ([]byte, error) {

@@ -38,6 +38,9 @@ func (q *Request) WantsUpgrade() []byte {
 // ReadRequest reads a head of at most limit bytes.
 func (r *Reader) ReadRequest(q *Request, limit int) error {
 	head, err := r.head(limit)
+	if err == ErrHeadTooLong && r.lineLength() > limit {
+		return ErrTargetLength // what makes a line long is its target
+	}
 	if err != nil {
 		return err
 	}
@@ -77,8 +80,8 @@ func (q *Request) requestLine(line []byte) error {
 		return ErrTargetLength
 	}
 	for _, c := range q.Target {
-		if c <= ' ' || c == 0x7f {
-			return ErrTarget
+		if c <= ' ' || c >= 0x7f || c == '#' {
+			return ErrTargetByte
 		}
 	}
 	return nil
@@ -114,42 +117,73 @@ func (q *Request) interpret() error {
 		return ErrOldCoding
 	}
 	q.Expect = q.Expect && q.HasBody()
-	return q.target()
+	if err := q.target(); err != nil {
+		return err
+	}
+	if !validHost(q.Host) && (q.Minor == 1 || len(q.Host) > 0) {
+		return ErrHost
+	}
+	return nil
 }
 
-// target brings the target into origin form. The authority of an absolute form
-// takes the place of Host (RFC 9112, 3.2.2).
+// target brings the target into origin form.
 func (q *Request) target() error {
 	switch {
 	case q.Target[0] == '/':
 	case string(q.Target) == "*" && string(q.Method) == "OPTIONS":
 	case string(q.Method) == "CONNECT": // a method that no route has; the caller says so
-		return nil
 	default:
-		rest, ok := cutScheme(q.Target)
-		if !ok {
-			return ErrTarget
-		}
-		end := bytes.IndexAny(rest, "/?#")
-		if end < 0 {
-			q.Host, q.Target = rest, slash
-		} else if q.Host, q.Target = rest[:end], rest[end:]; q.Target[0] != '/' {
-			return ErrTarget
-		}
+		return q.absolute()
 	}
-	if bytes.IndexByte(q.Target, '#') >= 0 {
+	return nil
+}
+
+// absolute takes a target in absolute form apart. Its authority takes the place
+// of Host (RFC 9112, 3.2.2).
+func (q *Request) absolute() error {
+	start := schemeLength(q.Target)
+	if start == 0 {
 		return ErrTarget
+	}
+	authority := q.Target[start:]
+	end := bytes.IndexAny(authority, "/?")
+	switch {
+	case end < 0:
+		q.Host, q.Target = authority, slash
+	case authority[end] == '/':
+		q.Host, q.Target = authority[:end], authority[end:]
+	default: // an empty path stands for "/"; a byte of the scheme makes room for it
+		moved := q.Target[start-1:]
+		copy(moved, authority[:end])
+		moved[end] = '/'
+		q.Host, q.Target = moved[:end], moved[end:]
+	}
+	if len(q.Host) == 0 {
+		return ErrHost
 	}
 	return nil
 }
 
 var slash = []byte("/")
 
-func cutScheme(target []byte) ([]byte, bool) {
+// schemeLength is the length of "http://" or "https://" before a target, or 0.
+func schemeLength(target []byte) int {
 	for _, scheme := range []string{"http://", "https://"} {
 		if len(target) > len(scheme) && equalFold(target[:len(scheme)], scheme) {
-			return target[len(scheme):], true
+			return len(scheme)
 		}
 	}
-	return nil, false
+	return 0
+}
+
+// validHost tells whether the bytes are those of a name or an address, with a
+// port or without. What else a URL allows (percent-encoding, user information)
+// is in no name that can be looked up.
+func validHost(host []byte) bool {
+	for _, c := range host {
+		if !isHost[c] {
+			return false
+		}
+	}
+	return len(host) > 0 && len(host) <= maxHost
 }

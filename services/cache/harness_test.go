@@ -33,9 +33,10 @@ const patience = 20 * time.Second
 
 // world is a cache on a real socket in front of real origins.
 type world struct {
-	t      *testing.T
+	t      testing.TB
 	s      *Server
 	store  *store.Store
+	pool   *upstream.Pool
 	addr   string
 	client *http.Client
 	ctx    context.Context
@@ -59,9 +60,10 @@ type settings struct {
 	origins    []string // instead of the world's own
 	options    func(*Options)
 	noUpstream bool
+	health     upstream.Health // the zero value ejects nobody
 }
 
-func newWorld(t *testing.T, set settings) *world {
+func newWorld(t testing.TB, set settings) *world {
 	t.Helper()
 	ctx, cancel := context.WithTimeout(context.Background(), patience)
 	w := &world{t: t, ctx: ctx}
@@ -82,8 +84,9 @@ func (w *world) start(set settings, addrs string, cancel context.CancelFunc, own
 	t := w.t
 	address, err := upstream.Parse(addrs)
 	must(t, err)
-	pool, err := upstream.New(upstream.Options{Name: "test", Address: address})
+	pool, err := upstream.New(upstream.Options{Name: "test", Address: address, Health: set.health})
 	must(t, err)
+	w.pool = pool
 	w.store, err = store.New(store.Options{Memory: or(set.memory, 64<<20), MaxBans: or(set.maxBans, 16), Validation: time.Hour})
 	must(t, err)
 	routes := policy.Default()
@@ -131,7 +134,7 @@ func or[T comparable](v, def T) T {
 	return v
 }
 
-func must(t *testing.T, err error) {
+func must(t testing.TB, err error) {
 	t.Helper()
 	if err != nil {
 		t.Fatal(err)

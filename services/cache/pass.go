@@ -6,6 +6,7 @@ import (
 	"net/http"
 	"strings"
 
+	"github.com/flotilla-dev/flotilla/internal/h1"
 	"github.com/flotilla-dev/flotilla/internal/problem"
 	"github.com/flotilla-dev/flotilla/services/cache/origin"
 	"github.com/flotilla-dev/flotilla/services/cache/rfc9111"
@@ -24,8 +25,9 @@ func (x *exchange) pass(why rfc9111.Forward, detail string) {
 	}
 	resp, err := x.s.Origin.Do(x.ctx, rq)
 	if err != nil {
-		if errors.Is(err, errBodyTooLarge) {
-			x.refuse(tooLarge(x.s.MaxBody))
+		var body *origin.BodyError
+		if errors.As(err, &body) {
+			x.refuse(x.s.bodyProblem(body.Err))
 			return
 		}
 		x.c.CloseAfter()
@@ -55,8 +57,7 @@ func (x *exchange) passRequest() (*origin.Request, *problem.Problem) {
 	case n > 0 && n <= replayable:
 		body := make([]byte, n)
 		if _, err := io.ReadFull(x.c.Body(), body); err != nil {
-			x.c.CloseAfter()
-			return nil, problem.New(http.StatusBadRequest, "body-incomplete", "the request body ended early")
+			return nil, x.s.bodyProblem(err)
 		}
 		out.Body = body
 	default:
@@ -67,6 +68,20 @@ func (x *exchange) passRequest() (*origin.Request, *problem.Problem) {
 
 func tooLarge(limit int64) *problem.Problem {
 	return problem.New(http.StatusRequestEntityTooLarge, "body-too-large", "the request body is larger than this service accepts").With("limit", limit)
+}
+
+// bodyProblem is what a client is told whose request body could not be read.
+func (s *Server) bodyProblem(err error) *problem.Problem {
+	var malformed *h1.Error
+	switch {
+	case errors.Is(err, errBodyTooLarge):
+		return tooLarge(s.MaxBody)
+	case errors.As(err, &malformed):
+		return problem.New(malformed.Status, malformed.Name, malformed.Detail)
+	case isTimeout(err):
+		return problem.New(http.StatusRequestTimeout, "too-slow", "the request body did not arrive in time")
+	}
+	return problem.New(http.StatusBadRequest, "body-incomplete", "the request body ended early")
 }
 
 var errBodyTooLarge = errors.New("request body too large")

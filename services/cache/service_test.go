@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"io"
 	"log/slog"
+	"net"
 	"net/http"
 	"net/http/httptest"
 	"os"
@@ -21,6 +22,7 @@ import (
 	"github.com/flotilla-dev/flotilla/internal/problem"
 	"github.com/flotilla-dev/flotilla/internal/process"
 	"github.com/flotilla-dev/flotilla/internal/process/processtest"
+	"github.com/flotilla-dev/flotilla/internal/upstream"
 	"github.com/flotilla-dev/flotilla/services/cache/accesslog"
 	"github.com/flotilla-dev/flotilla/services/cache/fanout"
 	"github.com/flotilla-dev/flotilla/services/cache/forwarded"
@@ -213,6 +215,46 @@ func TestRequestBodiesArePassedAndBounded(t *testing.T) {
 	must(t, err)
 	if b, _ := io.ReadAll(resp.Body); string(b) != fmt.Sprint(200<<10) {
 		t.Errorf("chunked: %q", b)
+	}
+}
+
+// A stranger could otherwise take replicas out of use by sending them bodies that break off.
+func TestABrokenRequestBodyIsNotHeldAgainstTheReplica(t *testing.T) {
+	t.Parallel()
+	_, strict := upstream.Default()
+	w := newWorld(t, settings{health: strict, stall: 300 * time.Millisecond, maxBody: 256 << 10})
+	w.answer(func(_ http.ResponseWriter, r *http.Request) { _, _ = io.Copy(io.Discard, r.Body) })
+	const head = "POST / HTTP/1.1\r\nHost: x\r\n"
+	const chunked, large = head + "Transfer-Encoding: chunked\r\n\r\n", head + "Content-Length: 100000\r\n\r\n"
+	for _, c := range []struct {
+		name, text string
+		cut        bool // the client sends no more
+		status     int
+		problem    string
+	}{
+		{"malformed chunk", chunked + "3\r\nabcd\r\n", false, 400, "malformed-request"},
+		{"malformed trailer", chunked + "0\r\nno field\r\n\r\n", false, 400, "malformed-request"},
+		{"cut off", large + "abc", true, 400, "body-incomplete"},
+		{"cut off, chunked", chunked + "3\r\nabc\r\n", true, 400, "body-incomplete"},
+		{"cut off, small", head + "Content-Length: 5\r\n\r\nabc", true, 400, "body-incomplete"},
+		{"stalled", large + "abc", false, 408, "too-slow"},
+		{"stalled, small", head + "Content-Length: 5\r\n\r\nabc", false, 408, "too-slow"},
+		{"too large", chunked + fmt.Sprintf("%x\r\n%s\r\n0\r\n\r\n", 300<<10, strings.Repeat("x", 300<<10)), false, 413, "body-too-large"},
+	} {
+		conn, br := w.raw(c.text)
+		if c.cut {
+			must(t, conn.(*net.TCPConn).CloseWrite())
+		}
+		resp, err := http.ReadResponse(br, nil)
+		must(t, err)
+		if b, _ := io.ReadAll(resp.Body); resp.StatusCode != c.status || !resp.Close || !strings.Contains(string(b), c.problem) {
+			t.Errorf("%s: %d, close %v, %s", c.name, resp.StatusCode, resp.Close, b)
+		}
+	}
+	for _, e := range w.pool.Snapshot().Endpoints {
+		if e.Ejections > 0 {
+			t.Errorf("the replica was taken out of use: %v", e.Outcomes)
+		}
 	}
 }
 

@@ -1,155 +1,113 @@
 package http1
 
 import (
-	"bufio"
 	"errors"
 	"io"
-	"net/http/httputil"
+	"net/http"
 	"sync"
 	"time"
+
+	"github.com/flotilla-dev/flotilla/internal/h1"
 )
 
-// body is the request body that is being read from the connection.
+// A body is the body of one request. A transport may still hold it, and even be reading, when the exchange
+// ends: so no other exchange uses it again.
 type body struct {
-	mu        sync.Mutex // a transport may still read while the exchange ends
-	conn      *Conn
-	left      int64 // of a known length
-	chunks    io.Reader
-	ended     bool
-	closed    bool
-	continued bool
+	conn *Conn
+
+	mu      sync.Mutex // guards content and closed; held while waiting for the client
+	content h1.Body
+	closed  bool
+
+	interim sync.Mutex // guards awaited, so that 100 Continue never follows the final answer
+	awaited bool       // the client waits for 100 Continue
 }
 
 // errBodyClosed is what a read after the end of the exchange gets.
 var errBodyClosed = errors.New("request body closed")
 
-func (b *body) reset(c *Conn) {
-	b.mu.Lock()
-	defer b.mu.Unlock()
-	b.conn, b.left, b.chunks, b.closed, b.continued = c, c.Request.Length, nil, false, false
-	b.ended = c.Request.Length == 0
-	if c.Request.Length < 0 {
-		b.chunks = httputil.NewChunkedReader(c.br)
-	}
+func newBody(c *Conn) *body {
+	b := &body{conn: c, awaited: c.head.Expect}
+	b.content.Start(c.reader, c.head.Length, 0)
+	return b
 }
 
-// Body reads the request body. Reads after the handler has returned fail; none touches the connection then.
-func (c *Conn) Body() io.Reader { return (*bodyReader)(c) }
-
-type bodyReader Conn
-
-// Read implements io.Reader; the first one sends 100 Continue if the client waits for it.
-func (r *bodyReader) Read(p []byte) (int, error) {
-	c := (*Conn)(r)
-	b := &c.body
-	b.mu.Lock()
-	defer b.mu.Unlock()
-	switch {
-	case b.closed:
-		return 0, errBodyClosed
-	case b.ended:
-		return 0, io.EOF
+// Body reads the request body. Its trailers are dropped: they mean nothing to a cache. A malformed one ends
+// with an [h1.Error]. Reads after the handler has returned fail; none touches the connection then.
+func (c *Conn) Body() io.Reader {
+	if c.body == nil {
+		return http.NoBody
 	}
-	if err := b.goAhead(); err != nil {
-		return 0, err
-	}
-	if err := c.readBy(c.server.Stall); err != nil {
-		return 0, err
-	}
-	return b.read(p)
-}
-
-// goAhead sends the interim response once, unless the final one has begun.
-func (b *body) goAhead() error {
-	c := b.conn
-	if !c.Request.Expect || b.continued || c.response.started {
-		return nil
-	}
-	b.continued = true
-	if err := c.writeBy(c.server.Stall); err != nil {
-		return err
-	}
-	_, err := io.WriteString(c.raw, "HTTP/1.1 100 Continue\r\n\r\n")
-	return err
-}
-
-func (b *body) read(p []byte) (int, error) {
-	if b.chunks != nil {
-		n, err := b.chunks.Read(p)
-		if err == io.EOF {
-			if err = skipTrailer(b.conn.br); err == nil {
-				b.ended, err = true, io.EOF
-			}
-		}
-		return n, err
-	}
-	n, err := b.conn.br.Read(p[:min(int64(len(p)), b.left)])
-	b.left -= int64(n)
-	switch {
-	case b.left == 0:
-		b.ended = true
-		if n == 0 {
-			err = io.EOF
-		} else {
-			err = nil
-		}
-	case err == io.EOF:
-		err = io.ErrUnexpectedEOF
-	}
-	return n, err
-}
-
-// skipTrailer reads the trailer section of a chunked body; a request trailer means nothing to a cache.
-func skipTrailer(br *bufio.Reader) error {
-	for total := 0; total < MaxHead; {
-		line, err := br.ReadSlice('\n')
-		if err != nil {
-			return err
-		}
-		if len(line) == 2 && line[0] == '\r' {
-			return nil
-		}
-		total += len(line)
-	}
-	return errHeadTooLarge
-}
-
-// pending reports an unread rest, and ends the life of the reader. A read that waits for the client at this
-// moment, on behalf of a transport that no longer needs it, is broken off.
-func (b *body) pending() bool {
-	if !b.mu.TryLock() {
-		_ = b.conn.raw.SetReadDeadline(time.Now())
-		b.mu.Lock()
-	}
-	defer b.mu.Unlock()
-	b.closed = true
-	return !b.ended
-}
-
-// drain reads a small rest, if it is already here, so that the connection can be kept.
-func (b *body) drain() bool {
-	b.mu.Lock()
-	defer b.mu.Unlock()
-	if b.chunks != nil || b.conn.Request.Expect || b.left > int64(b.conn.br.Buffered()) {
-		return false
-	}
-	n, err := b.conn.br.Discard(int(b.left))
-	b.left -= int64(n)
-	b.ended = err == nil
-	return b.ended
+	return c.body
 }
 
 // EmptyBody reports that the request has no body after all: some proxies send an empty chunked one with every
 // GET. The request then counts as one without a body.
 func (c *Conn) EmptyBody() bool {
-	if c.Request.Length >= 0 {
-		return c.Request.Length == 0
+	if c.body != nil && c.body.content.AtEnd() {
+		c.body, c.Request.Length = nil, 0
 	}
-	const last = "0\r\n\r\n"
-	if here, _ := c.br.Peek(min(len(last), c.br.Buffered())); string(here) != last {
-		return false
+	return c.body == nil
+}
+
+// Read implements io.Reader; the first one sends 100 Continue if the client waits for it.
+func (b *body) Read(p []byte) (int, error) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	if b.closed {
+		return 0, errBodyClosed
 	}
-	_, err := c.br.Discard(len(last))
-	c.Request.Length = 0
-	return err == nil
+	if err := b.goAhead(); err != nil {
+		return 0, err
+	}
+	if err := b.conn.readBy(b.conn.server.Stall); err != nil {
+		return 0, err
+	}
+	return b.content.Read(p)
+}
+
+// goAhead sends the interim response once, unless the final one has begun.
+func (b *body) goAhead() error {
+	b.interim.Lock()
+	defer b.interim.Unlock()
+	if !b.awaited {
+		return nil
+	}
+	b.awaited = false
+	if err := b.conn.writeBy(b.conn.server.Stall); err != nil {
+		return err
+	}
+	_, err := io.WriteString(b.conn.raw, "HTTP/1.1 100 Continue\r\n\r\n")
+	return err
+}
+
+// final notes that the final response begins. It reports whether that has to close the connection: the rest
+// of the body is not here, so the client may still be sending it, or has not heard whether it should.
+func (b *body) final() bool {
+	b.interim.Lock()
+	awaited := b.awaited
+	b.awaited = false
+	b.interim.Unlock()
+	if awaited || !b.mu.TryLock() {
+		return true // in the second case somebody reads it at this moment
+	}
+	defer b.mu.Unlock()
+	return !b.content.Done() && !b.content.Whole()
+}
+
+// end takes the body away from who may still read it, and skips a rest that is here. It reports whether the
+// connection stands at the next request. A read that waits for the client at this moment, on behalf of a
+// transport that no longer needs it, is broken off.
+func (b *body) end() bool {
+	if !b.mu.TryLock() {
+		_ = b.conn.raw.SetReadDeadline(time.Now()) // fails only on a closed connection, where nothing waits
+		b.mu.Lock()
+		b.conn.readDeadline = time.Time{}
+	}
+	defer b.mu.Unlock()
+	b.closed = true
+	if b.content.Whole() {
+		_, _ = io.Copy(io.Discard, &b.content) // from the buffer
+	}
+	return b.content.Reusable()
 }

@@ -1,17 +1,16 @@
 package http1
 
 import (
-	"bufio"
-	"bytes"
 	"encoding/json"
 	"errors"
 	"io"
 	"net"
+	"net/http"
 	"strconv"
 	"sync/atomic"
 	"time"
-	"unsafe"
 
+	"github.com/flotilla-dev/flotilla/internal/h1"
 	"github.com/flotilla-dev/flotilla/internal/problem"
 )
 
@@ -24,20 +23,18 @@ type Conn struct {
 
 	server *Server
 	raw    net.Conn
-	br     *bufio.Reader
-	head   []byte // the request head; Request points into it
+	reader *h1.Reader
+	head   h1.Request // Request is a view of it
+	body   *body      // nil: none
 	idle   atomic.Bool
 
 	readDeadline, writeDeadline time.Time // as last set; zero: none
 
-	body     body
 	response response
 }
 
-const readBuffer = 4 << 10
-
 func newConn(s *Server, raw net.Conn) *Conn {
-	return &Conn{server: s, raw: raw, br: bufio.NewReaderSize(raw, readBuffer)}
+	return &Conn{server: s, raw: raw, reader: h1.NewReader(raw, 0)}
 }
 
 // RemoteAddr is the peer's address.
@@ -65,8 +62,28 @@ func (c *Conn) serve() {
 	}
 }
 
-// next waits for a request head and parses it.
+// next reads the head of the next request.
 func (c *Conn) next() error {
+	if err := c.await(); err != nil {
+		return err
+	}
+	if err := c.reader.ReadRequest(&c.head, MaxHead); err != nil {
+		return err
+	}
+	if string(c.head.Method) == http.MethodConnect {
+		return errConnect
+	}
+	c.Request.view(&c.head)
+	c.body = nil
+	if c.head.HasBody() {
+		c.body = newBody(c)
+	}
+	return nil
+}
+
+// await waits for a request to begin. The time limit of its head is set only when the head did not come in
+// one piece.
+func (c *Conn) await() error {
 	c.idle.Store(true)
 	if c.server.draining.Load() {
 		return errClosed
@@ -74,58 +91,16 @@ func (c *Conn) next() error {
 	if err := c.readBy(c.server.Idle); err != nil {
 		return err
 	}
-	if _, err := c.br.Peek(1); err != nil {
-		return errClosed
+	if err := c.reader.Wait(nil); err != nil {
+		return err
 	}
 	c.idle.Store(false)
-	if err := c.readHead(); err != nil {
-		return err
+	if c.reader.HasHead() {
+		return nil
 	}
-	if err := c.Request.parse(unsafe.String(unsafe.SliceData(c.head), len(c.head))); err != nil {
-		return err
-	}
-	if c.Request.Length != 0 || c.body.conn == nil {
-		c.body.reset(c)
-	}
-	return nil
+	c.readDeadline = time.Now().Add(c.server.Head)
+	return c.raw.SetReadDeadline(c.readDeadline)
 }
-
-// readHead collects lines up to the empty one. Empty lines before the request line are skipped (RFC 9112
-// 2.2). The time limit is set only when the head did not come in one piece.
-func (c *Conn) readHead() error {
-	if here, _ := c.br.Peek(c.br.Buffered()); !bytes.Contains(here, endOfHead) {
-		c.readDeadline = time.Now().Add(c.server.Head)
-		if err := c.raw.SetReadDeadline(c.readDeadline); err != nil {
-			return err
-		}
-	}
-	c.head = c.head[:0]
-	for start := 0; ; {
-		line, err := c.br.ReadSlice('\n')
-		c.head = append(c.head, line...)
-		if len(c.head) > MaxHead {
-			if bytes.IndexByte(c.head, '\n') < 0 {
-				return errURITooLong
-			}
-			return errHeadTooLarge
-		}
-		if err == bufio.ErrBufferFull {
-			continue
-		}
-		if err != nil {
-			return errClosed
-		}
-		if len(c.head)-start == 2 && c.head[start] == '\r' {
-			if start > 0 {
-				return nil
-			}
-			c.head = c.head[:0]
-		}
-		start = len(c.head)
-	}
-}
-
-var endOfHead = []byte("\r\n\r\n")
 
 // readBy sets the read deadline. It is moved at most once a second: a clock call is cheaper than a timer.
 func (c *Conn) readBy(limit time.Duration) error {
@@ -153,16 +128,16 @@ func (c *Conn) wakeIfIdle() {
 	}
 }
 
-// refuse answers a request that could not be parsed, and closes.
+// refuse answers a request that could not be read, if that was the client's fault, and closes.
 func (c *Conn) refuse(err error) {
-	var status *StatusError
-	if !errors.As(err, &status) {
+	var malformed *h1.Error
+	if !errors.As(err, &malformed) {
 		return
 	}
 	if c.server.BadRequest != nil {
 		c.server.BadRequest()
 	}
-	document, err := json.Marshal(problem.New(status.Status, status.Name, status.Reason))
+	document, err := json.Marshal(problem.New(malformed.Status, malformed.Name, malformed.Detail))
 	if err != nil {
 		return // three plain values always make a document
 	}
@@ -170,7 +145,7 @@ func (c *Conn) refuse(err error) {
 	if c.writeBy(c.server.Stall) != nil {
 		return
 	}
-	_, _ = io.WriteString(c.raw, "HTTP/1.1 "+strconv.Itoa(status.Status)+" "+Reason(status.Status)+
+	_, _ = io.WriteString(c.raw, "HTTP/1.1 "+strconv.Itoa(malformed.Status)+" "+Reason(malformed.Status)+
 		"\r\nContent-Type: application/problem+json\r\nCache-Control: no-store\r\nConnection: close\r\nContent-Length: "+
 		strconv.Itoa(len(body))+"\r\n\r\n"+body)
 	c.linger()
@@ -194,14 +169,12 @@ func (c *Conn) settle() error {
 		return r.err
 	case !r.complete:
 		return errIncomplete
-	case c.Request.Length != 0 && c.body.pending():
-		if !c.body.drain() {
-			c.linger()
-			return errUnread
-		}
+	case c.body != nil && !c.body.end():
+		c.linger()
+		return errUnread
 	}
 	if r.closing {
-		if c.br.Buffered() > 0 {
+		if c.reader.Buffered() > 0 {
 			c.linger()
 		}
 		return errClosed
@@ -209,4 +182,8 @@ func (c *Conn) settle() error {
 	return nil
 }
 
-var errIncomplete = errors.New("response was not completed")
+// Why a connection closes after a response.
+var (
+	errIncomplete = errors.New("response was not completed")
+	errUnread     = errors.New("request body was not read")
+)

@@ -8,7 +8,6 @@ import (
 
 // response is the state of the answer on a connection.
 type response struct {
-	started  bool
 	complete bool
 	closing  bool // Connection: close was sent or is meant
 	chunked  bool
@@ -49,7 +48,6 @@ func AppendField(b []byte, name, value string) []byte {
 // frame appends the fields about this connection and the end of the head.
 func (c *Conn) frame(b []byte, status int, length int64) []byte {
 	r := &c.response
-	r.started = true
 	r.left = length
 	switch {
 	case status == 204:
@@ -58,32 +56,22 @@ func (c *Conn) frame(b []byte, status int, length int64) []byte {
 		b = strconv.AppendInt(b, length, 10)
 		b = append(b, '\r', '\n')
 	case r.bodyless:
-	case c.Request.Minor == 1:
+	case c.head.Minor == 1:
 		r.chunked = true
 		b = append(b, "Transfer-Encoding: chunked\r\n"...)
 	default:
 		r.closing = true
 	}
-	if c.Request.Close || c.server.draining.Load() {
+	if !c.head.Persists() || c.server.draining.Load() {
 		r.closing = true
 	}
-	if c.Request.Length != 0 && c.body.mustClose() {
+	if c.body != nil && c.body.final() {
 		r.closing = true
 	}
 	if r.closing {
 		b = append(b, "Connection: close\r\n"...)
 	}
 	return append(b, '\r', '\n')
-}
-
-// mustClose reports a request body whose rest is not here: the client may still be sending it, or wait for
-// 100 Continue, so the connection cannot carry another request.
-func (b *body) mustClose() bool {
-	if !b.mu.TryLock() {
-		return true // somebody reads it at this moment
-	}
-	defer b.mu.Unlock()
-	return !b.ended && (b.chunks != nil || b.conn.Request.Expect && !b.continued || b.left > int64(b.conn.br.Buffered()))
 }
 
 // Send writes a whole response: head as begun, and the body in the same system call. For a response

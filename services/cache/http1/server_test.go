@@ -14,6 +14,8 @@ import (
 	"time"
 
 	"go.uber.org/goleak"
+
+	"github.com/flotilla-dev/flotilla/internal/h1"
 )
 
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
@@ -116,10 +118,11 @@ func TestAmbiguousRequestsAreRefused(t *testing.T) {
 		"POST / HTTP/1.1\r\n" + h + "Content-Length: 9999999999999999999\r\n\r\nx":            400,
 		"POST / HTTP/1.1\r\n" + h + "Content-Length: 1\r\nTransfer-Encoding: chunked\r\n\r\n": 400,
 		"POST / HTTP/1.1\r\n" + h + "Transfer-Encoding: gzip, chunked\r\n\r\n":                501,
+		"POST / HTTP/1.1\r\n" + h + "Expect: wonders\r\nContent-Length: 1\r\n\r\nx":           417,
 		"POST / HTTP/1.1\r\n" + h + "Transfer-Encoding: identity\r\n\r\n":                     501,
 		"POST / HTTP/1.0\r\n" + h + "Transfer-Encoding: chunked\r\n\r\n":                      400,
-		"GET /" + strings.Repeat("x", MaxTarget) + " HTTP/1.1\r\n" + h + "\r\n":               414,
-		"GET / HTTP/1.1\r\n" + h + strings.Repeat("A: b\r\n", MaxHeaders) + "\r\n":            431,
+		"GET /" + strings.Repeat("x", h1.MaxTarget) + " HTTP/1.1\r\n" + h + "\r\n":            414,
+		"GET / HTTP/1.1\r\n" + h + strings.Repeat("A: b\r\n", h1.MaxFields) + "\r\n":          431,
 		"GET / HTTP/1.1\r\n" + h + "A: " + strings.Repeat("x", MaxHead) + "\r\n\r\n":          431,
 		"GET /" + strings.Repeat("x", MaxHead+8192):                                           414,
 	} {
@@ -182,6 +185,49 @@ func TestAnUnreadBodyIsNeverTakenForARequest(t *testing.T) {
 	read(t, br, "GET")
 }
 
+// A transport may hold a body for longer than the exchange, whose connection goes on.
+func TestALateReadGetsNothingOfTheNextBody(t *testing.T) {
+	var late io.Reader
+	addr := start(t, &Server{Handler: echo{func(c *Conn) {
+		if late == nil {
+			late = c.Body()
+			_ = c.Send(200, c.Begin(200), nil)
+			return
+		}
+		if n, err := late.Read(make([]byte, 10)); n > 0 || err != errBodyClosed {
+			t.Errorf("read %d bytes, %v", n, err)
+		}
+		echo{}.ServeHTTP1(c)
+	}}})
+	const post = "POST / HTTP/1.1\r\nHost: x\r\nContent-Length: 5\r\n\r\nabcde"
+	_, br := dial(t, addr, post+post)
+	read(t, br, "POST")
+	if _, body := read(t, br, "POST"); body != "POST / x 5" {
+		t.Errorf("the second request is %q", body)
+	}
+}
+
+func TestMalformedBodiesEndWithTheReason(t *testing.T) {
+	for body, want := range map[string]error{
+		"zz\r\nabc\r\n0\r\n\r\n": h1.ErrChunk, "3\nabc\r\n0\r\n\r\n": h1.ErrChunk, "3\r\nabcd\r\n0\r\n\r\n": h1.ErrChunk,
+		"0\r\nno field\r\n\r\n": h1.ErrTrailer, "0\r\nA: " + strings.Repeat("x", 8<<10) + "\r\n\r\n": h1.ErrTrailer,
+	} {
+		got := make(chan error, 1)
+		addr := start(t, &Server{Handler: echo{func(c *Conn) {
+			_, err := io.Copy(io.Discard, c.Body())
+			got <- err
+			_ = c.Send(400, c.Begin(400), nil)
+		}}})
+		_, br := dial(t, addr, "POST / HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\n"+body)
+		if resp, _ := read(t, br, "POST"); !resp.Close {
+			t.Errorf("%.40q: the connection is kept", body)
+		}
+		if err := <-got; err != want {
+			t.Errorf("%.40q: %v, want %v", body, err, want)
+		}
+	}
+}
+
 func TestContinueIsSentWhenTheBodyIsRead(t *testing.T) {
 	addr := start(t, &Server{})
 	c, br := dial(t, addr, "POST / HTTP/1.1\r\nHost: x\r\nContent-Length: 2\r\nExpect: 100-continue\r\n\r\n")
@@ -200,6 +246,17 @@ func TestAnAnswerInsteadOfContinueClosesTheConnection(t *testing.T) {
 	_, br := dial(t, addr, "POST / HTTP/1.1\r\nHost: x\r\nContent-Length: 2\r\nExpect: 100-continue\r\n\r\n")
 	if resp, _ := read(t, br, "POST"); resp.StatusCode != 413 || !resp.Close {
 		t.Errorf("%d, close %v", resp.StatusCode, resp.Close)
+	}
+}
+
+func TestContinueNeverFollowsTheAnswer(t *testing.T) {
+	addr := start(t, &Server{Stall: 50 * time.Millisecond, Handler: echo{func(c *Conn) {
+		_ = c.Send(200, c.Begin(200), nil)
+		_, _ = c.Body().Read(make([]byte, 1))
+	}}})
+	_, br := dial(t, addr, "POST / HTTP/1.1\r\nHost: x\r\nContent-Length: 2\r\nExpect: 100-continue\r\n\r\n")
+	if all, err := io.ReadAll(br); err != nil || bytes.Contains(all, []byte("100 Continue")) {
+		t.Errorf("%q, %v", all, err)
 	}
 }
 
@@ -341,43 +398,4 @@ func TestShutdownFinishesWhatIsInFlightAndClosesIdleOnes(t *testing.T) {
 	if err := <-ended; err != nil {
 		t.Error(err)
 	}
-}
-
-// FuzzParse holds the parser against net/http's: what both accept they read alike, and what we accept they
-// do not frame differently.
-func FuzzParse(f *testing.F) {
-	for _, s := range []string{"GET / HTTP/1.1\r\nHost: x\r\n\r\n", "POST /a?b HTTP/1.1\r\nHost: x\r\nContent-Length: 3\r\n\r\n",
-		"POST http://h/ HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\nConnection: close, x\r\n\r\n", "GET / HTTP/1.0\r\nA:  b \r\n\r\n"} {
-		f.Add([]byte(s))
-	}
-	f.Fuzz(func(t *testing.T, head []byte) {
-		if end := bytes.Index(head, endOfHead); end < 0 || end+4 != len(head) {
-			return
-		}
-		var rq Request
-		if rq.parse(string(head)) != nil {
-			return
-		}
-		std, err := http.ReadRequest(bufio.NewReader(bytes.NewReader(head)))
-		if err != nil {
-			return // stricter than we are
-		}
-		length := rq.Length
-		if std.Method != rq.Method || std.ContentLength != length || std.Host != rq.Host && rq.Host != "" {
-			t.Errorf("%q: we read %s %q %d, net/http %s %q %d", head, rq.Method, rq.Host, length, std.Method, std.Host, std.ContentLength)
-		}
-		for _, field := range rq.Header {
-			switch http.CanonicalHeaderKey(field.Name) {
-			case "Host", "Transfer-Encoding", "Trailer":
-				continue
-			}
-			found := false
-			for _, v := range std.Header.Values(field.Name) {
-				found = found || v == field.Value
-			}
-			if !found {
-				t.Errorf("%q: net/http lacks %s: %q", head, field.Name, field.Value)
-			}
-		}
-	})
 }

@@ -190,7 +190,7 @@ func (c *Client) once(ctx context.Context, r *Request, e *upstream.Endpoint) (*R
 	received := time.Now()
 	if err != nil {
 		cancel(nil)
-		outcome := upstream.OfError(err)
+		outcome := outcomeOf(err)
 		e.Done(outcome, received.Sub(sent))
 		c.options.Metrics.failed(outcome.String())
 		return nil, outcome, err
@@ -208,6 +208,15 @@ func (c *Client) once(ctx context.Context, r *Request, e *upstream.Endpoint) (*R
 		Length:   in.ContentLength,
 		Upstream: e.Name(),
 	}, outcome, nil
+}
+
+// outcomeOf is upstream.OfError, but a client that breaks off its request is not held against the replica.
+func outcomeOf(err error) upstream.Outcome {
+	var body *BodyError
+	if errors.As(err, &body) {
+		return upstream.Canceled
+	}
+	return upstream.OfError(err)
 }
 
 func (c *Client) build(ctx context.Context, r *Request, addr string) *http.Request {
@@ -229,7 +238,7 @@ func (c *Client) build(ctx context.Context, r *Request, addr string) *http.Reque
 	}
 	switch {
 	case r.Stream != nil:
-		out.Body, out.ContentLength = io.NopCloser(r.Stream), r.Length
+		out.Body, out.ContentLength = stream{r.Stream}, r.Length
 	case len(r.Body) > 0:
 		out.Body, out.ContentLength = io.NopCloser(strings.NewReader(string(r.Body))), int64(len(r.Body))
 		out.GetBody = func() (io.ReadCloser, error) { return io.NopCloser(strings.NewReader(string(r.Body))), nil }
