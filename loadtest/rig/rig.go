@@ -45,6 +45,7 @@ var packages = map[string]string{
 	"cache":      "./services/cache/cmd/cache",
 	"edge":       "./services/edge/cmd/edge",
 	"redis":      "./infra/backends/redis/cmd/redis",
+	"topz":       "./sidecars/topz/cmd/topz",
 	"local":      "./infra/local",
 	"loris":      "./loadtest/cmd/loris",
 	"httputil":   "./loadtest/peers/httputil",
