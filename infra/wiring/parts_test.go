@@ -75,6 +75,7 @@ func strange() Program {
 			{Name: "STRANGE_DIR", Type: "string", Default: "here", Doc: "the Dockerfile sets it"},
 			{Name: "STRANGE_X_*", Type: "string", Doc: "a family"},
 		},
+		Renamed: map[string]string{"STRANGE_WORD": "STRANGE_MOTTO"},
 	}}
 }
 

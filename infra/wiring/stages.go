@@ -136,7 +136,8 @@ func helpJSON(p Program) (string, error) {
 	if err != nil {
 		return "", err
 	}
-	lines := []string{strings.TrimSuffix(head, "null}") + "["}
+	before, after, _ := strings.Cut(head, `"parameters":null`)
+	lines := []string{before + `"parameters":[`}
 	for i, param := range params {
 		text, err := marshal(param)
 		if err != nil {
@@ -147,7 +148,7 @@ func helpJSON(p Program) (string, error) {
 		}
 		lines = append(lines, text)
 	}
-	return strings.Join(append(lines, "]}"), "\\\n"), nil
+	return strings.Join(append(lines, "]"+after), "\\\n"), nil
 }
 
 func marshal(v any) (string, error) {

@@ -67,6 +67,7 @@ type Config struct {
 	MinRateGrace     time.Duration `env:"EDGE_MIN_RATE_GRACE" envDefault:"10s" doc:"time that a body has before EDGE_MIN_RATE counts"`
 	UpgradeIdle      time.Duration `env:"EDGE_UPGRADE_IDLE" envDefault:"10m" doc:"how long an upgraded connection (WebSocket) may be silent in both directions"`
 
+	FirstReplicas  time.Duration `env:"EDGE_FIRST_REPLICAS" envDefault:"45s" doc:"how long a new edge is not ready while an upstream has no usable replica; a cluster's DNS may deny a name for 30 s that it was asked for too early"`
 	ConnectTimeout time.Duration `env:"EDGE_CONNECT_TIMEOUT" envDefault:"1s" doc:"for a connection to an upstream, with its TLS handshake"`
 	AnswerTimeout  time.Duration `env:"EDGE_ANSWER_TIMEOUT" envDefault:"30s" doc:"until the head of an upstream's answer, where the route says nothing else; past it is 504"`
 	StreamIdle     time.Duration `env:"EDGE_STREAM_IDLE" envDefault:"60s" doc:"between two pieces of an upstream's answer, and for an upstream to take a piece of a body"`
@@ -106,7 +107,7 @@ func (c *Config) Validate() error {
 		"EDGE_CONNECTIONS_PER_ADDRESS": int64(c.PerAddress), "EDGE_STREAMS": int64(c.Streams), "EDGE_MIN_RATE": int64(c.MinRate),
 		"EDGE_HANDSHAKE_TIMEOUT": int64(c.HandshakeTimeout), "EDGE_HEADER_TIMEOUT": int64(c.HeaderTimeout),
 		"EDGE_IDLE_TIMEOUT": int64(c.IdleTimeout), "EDGE_WRITE_TIMEOUT": int64(c.WriteTimeout), "EDGE_UPGRADE_IDLE": int64(c.UpgradeIdle),
-		"EDGE_CONNECT_TIMEOUT": int64(c.ConnectTimeout), "EDGE_ANSWER_TIMEOUT": int64(c.AnswerTimeout),
+		"EDGE_FIRST_REPLICAS": int64(c.FirstReplicas), "EDGE_CONNECT_TIMEOUT": int64(c.ConnectTimeout), "EDGE_ANSWER_TIMEOUT": int64(c.AnswerTimeout),
 		"EDGE_STREAM_IDLE": int64(c.StreamIdle), "EDGE_KEEPALIVE": int64(c.KeepAlive),
 	} {
 		add(value <= 0, name, "must be above zero")

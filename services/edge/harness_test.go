@@ -77,7 +77,7 @@ func start(t testing.TB, s settings, backends ...string) *fixture {
 	env := map[string]string{
 		"EDGE_HTTP_ADDR": "127.0.0.1:0", "EDGE_HTTP3_ADDR": "127.0.0.1:0", "DRAIN_TIMEOUT": "5s",
 		// The machine may be busy. Tests about these limits set their own.
-		"EDGE_CONNECT_TIMEOUT": "10s", "CHECK_TIMEOUT": "5s",
+		"EDGE_FIRST_REPLICAS": "5s", "EDGE_CONNECT_TIMEOUT": "10s", "CHECK_TIMEOUT": "5s",
 		"TLS_CERT_FILE": pair.CertFile, "TLS_KEY_FILE": pair.KeyFile, "EDGE_ROUTES_FILE": f.routes, "EDGE_ACCESS_LOG": f.log, "EDGE_CA_FILE": f.ca.File,
 	}
 	maps.Copy(env, s.env)

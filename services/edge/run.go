@@ -7,7 +7,6 @@ import (
 	"fmt"
 	"net"
 	"strings"
-	"time"
 
 	"go.opentelemetry.io/otel"
 
@@ -17,11 +16,6 @@ import (
 	"github.com/flotilla-dev/flotilla/services/edge/guard"
 	"github.com/flotilla-dev/flotilla/services/edge/routes"
 )
-
-// firstReplicas is how long a new edge waits for its upstreams before it says
-// that it is ready without them: then it answers 503, which says more than a
-// refused connection.
-const firstReplicas = 5 * time.Second
 
 // Run serves until ctx ends; see package process for how it ends.
 func Run(ctx context.Context, cfg Config) error {
@@ -46,7 +40,8 @@ func Run(ctx context.Context, cfg Config) error {
 	}
 	ready := p.Health.Gate("upstreams", "the upstreams were not found yet")
 	p.Go("first replicas", func(ctx context.Context) error {
-		ctx, cancel := context.WithTimeout(ctx, firstReplicas)
+		// In the end an answer of 503 says more than a refused connection.
+		ctx, cancel := context.WithTimeout(ctx, cfg.FirstReplicas)
 		defer cancel()
 		if err := e.sites.wait(ctx); err != nil {
 			p.Log.Warn("ready without a replica", "error", err)
