@@ -14,6 +14,7 @@ func table() []topology.Service {
 	return slices.Concat(
 		servingPath(),
 		legacyPod(),
+		siteFromGit(),
 	)
 }
 
@@ -95,7 +96,9 @@ func common() map[string]string {
 }
 
 // secrets are files with random content that the first start makes.
-func secrets() []string { return []string{"admin-token", "edge-tickets", "config-token"} }
+func secrets() []string {
+	return []string{"admin-token", "edge-tickets", "config-token", "git-push-token", "git-hook-secret"}
+}
 
 // shared are the directories that {{shared}} leads to, below the one of all of
 // them.
