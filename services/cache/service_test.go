@@ -17,13 +17,13 @@ import (
 	"time"
 
 	"github.com/flotilla-dev/flotilla/internal/certs/certstest"
+	"github.com/flotilla-dev/flotilla/internal/forwarded"
 	"github.com/flotilla-dev/flotilla/internal/nettest"
 	"github.com/flotilla-dev/flotilla/internal/problem"
 	"github.com/flotilla-dev/flotilla/internal/process"
 	"github.com/flotilla-dev/flotilla/internal/process/processtest"
 	"github.com/flotilla-dev/flotilla/services/cache/accesslog"
 	"github.com/flotilla-dev/flotilla/services/cache/fanout"
-	"github.com/flotilla-dev/flotilla/services/cache/forwarded"
 	"github.com/flotilla-dev/flotilla/services/cache/rfc9111"
 )
 
