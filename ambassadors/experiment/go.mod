@@ -2,10 +2,13 @@ module github.com/flotilla-dev/flotilla/ambassadors/experiment
 
 go 1.26.0
 
-require github.com/flotilla-dev/flotilla/internal v0.0.0
+require (
+	github.com/flotilla-dev/flotilla/internal v0.0.0
+	go.uber.org/goleak v1.3.0
+)
 
 require (
-	github.com/labstack/echo/v4 v4.16.0 // indirect
+	github.com/labstack/echo/v4 v4.16.0
 	go.yaml.in/yaml/v3 v3.0.5
 )
 

@@ -34,15 +34,17 @@ func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	r.Body = http.MaxBytesReader(w, r.Body, int64(s.cfg.MaxBody))
 	x := s.assign(r)
 	seen := &statusWriter{ResponseWriter: w}
+	defer func() { // also when the proxy gives up in the middle of a body, by a panic
+		s.metrics.request(r.Method, seen.status, time.Since(began))
+		if span.IsRecording() {
+			span.SetAttributes(attribute.String("experiment.arm", x.servedBy), attribute.Int("http.response.status_code", seen.status))
+		}
+	}()
 	r = r.WithContext(context.WithValue(ctx, exchangeKey{}, x))
 	if err := s.keep(r, x); err != nil {
 		s.refuse(seen, r, fmt.Errorf("%w: %w", errIncomplete, err))
 	} else {
 		s.proxy.ServeHTTP(seen, r)
-	}
-	s.metrics.request(r.Method, seen.status, time.Since(began))
-	if span.IsRecording() {
-		span.SetAttributes(attribute.String("experiment.arm", x.servedBy), attribute.Int("http.response.status_code", seen.status))
 	}
 }
 
