@@ -182,7 +182,7 @@ func (x *exchange) draw(r *http.Request) []*mirror {
 		switch {
 		case !m.Wants(r.Method, r.URL.Path) || rand.IntN(plan.Slots) >= int(m.Percent):
 		case !x.kept:
-			m.shadow.Skip()
+			m.shadow.TooLong()
 		case !m.shadow.Full():
 			chosen = append(chosen, m)
 		}

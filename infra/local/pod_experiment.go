@@ -8,8 +8,6 @@ import "github.com/flotilla-dev/flotilla/infra/local/internal/topology"
 //
 //	reader → experiment → dictionary (TLS)
 //	             └──────→ dictionary-next (TLS): its users, and copies
-//
-// The file of experiments is not there at first, which means production alone: see docs/a4-experiment.md.
 func experimentPod() []topology.Service {
 	return []topology.Service{
 		{
@@ -30,7 +28,7 @@ func experimentPod() []topology.Service {
 				"EXPERIMENT_PRODUCTION_TLS_NAME": "dictionary",
 				"EXPERIMENT_UPSTREAM_NEXT":       `{{endpoints "dictionary-next"}}`,
 				"EXPERIMENT_CA_FILE":             `{{pki "internal-ca.crt"}}`,
-				"EXPERIMENT_CONFIG_FILE":         `{{shared "experiment"}}/experiments.yaml`,
+				"EXPERIMENT_CONFIG_FILE":         `{{file "ambassadors/experiment/dictionary.yaml"}}`,
 				"EXPERIMENT_COOKIE":              "experiment", // there is no TLS before it on this machine
 				"EXPERIMENT_TRUSTED_PROXIES":     "127.0.0.0/8",
 			},

@@ -70,8 +70,8 @@ func (s *Shadow) Full() bool {
 	return full
 }
 
-// Skip counts a request that cannot be copied, because its body is too long to keep.
-func (s *Shadow) Skip() { s.skipped.Add(1) }
+// TooLong counts a request that cannot be copied, because its body is too long to keep.
+func (s *Shadow) TooLong() { s.skipped.Add(1) }
 
 // Offer takes a job, or drops and counts it. It never waits.
 func (s *Shadow) Offer(j Job) {
