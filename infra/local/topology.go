@@ -15,6 +15,7 @@ func table() []topology.Service {
 		servingPath(),
 		legacyPod(),
 		siteFromGit(),
+		experimentPod(),
 	)
 }
 

@@ -9,10 +9,10 @@ import (
 
 	"github.com/flotilla-dev/flotilla/internal/certs"
 	"github.com/flotilla-dev/flotilla/internal/config"
+	"github.com/flotilla-dev/flotilla/internal/forwarded"
 	"github.com/flotilla-dev/flotilla/internal/process"
 	"github.com/flotilla-dev/flotilla/internal/retry"
 	"github.com/flotilla-dev/flotilla/internal/upstream"
-	"github.com/flotilla-dev/flotilla/services/cache/forwarded"
 )
 
 // Program describes the process.

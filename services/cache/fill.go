@@ -200,7 +200,7 @@ func (x *exchange) outgoing(h rfc9111.Header) rfc9111.Header {
 	if x.route.StripCookies {
 		h = h.Del("Cookie")
 	}
-	h = x.s.Trusted.Outgoing(h, x.peer, strings.Clone(x.rq.Host), x.s.ClientTLS)
+	h = forward(x.s.Trusted, h, x.peer, strings.Clone(x.rq.Host), x.s.ClientTLS)
 	via := x.s.via
 	if earlier := h.Joined("Via"); earlier != "" {
 		via = earlier + ", " + via

@@ -10,8 +10,8 @@ import (
 	"go.opentelemetry.io/otel"
 	"go.opentelemetry.io/otel/trace"
 
+	"github.com/flotilla-dev/flotilla/internal/forwarded"
 	"github.com/flotilla-dev/flotilla/services/cache/accesslog"
-	"github.com/flotilla-dev/flotilla/services/cache/forwarded"
 	"github.com/flotilla-dev/flotilla/services/cache/http1"
 	"github.com/flotilla-dev/flotilla/services/cache/limit"
 	"github.com/flotilla-dev/flotilla/services/cache/origin"

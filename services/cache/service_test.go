@@ -18,6 +18,7 @@ import (
 	"time"
 
 	"github.com/flotilla-dev/flotilla/internal/certs/certstest"
+	"github.com/flotilla-dev/flotilla/internal/forwarded"
 	"github.com/flotilla-dev/flotilla/internal/nettest"
 	"github.com/flotilla-dev/flotilla/internal/problem"
 	"github.com/flotilla-dev/flotilla/internal/process"
@@ -25,7 +26,6 @@ import (
 	"github.com/flotilla-dev/flotilla/internal/upstream"
 	"github.com/flotilla-dev/flotilla/services/cache/accesslog"
 	"github.com/flotilla-dev/flotilla/services/cache/fanout"
-	"github.com/flotilla-dev/flotilla/services/cache/forwarded"
 	"github.com/flotilla-dev/flotilla/services/cache/rfc9111"
 )
 

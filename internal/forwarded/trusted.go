@@ -1,3 +1,5 @@
+// Package forwarded decides whose word about a client's address counts: a peer on the list of trusted
+// proxies may say for whom it speaks (X-Forwarded-For); anybody else speaks for itself.
 package forwarded
 
 import (

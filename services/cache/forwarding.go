@@ -1,19 +1,18 @@
-// Package forwarded decides whose word about a client's address counts: a peer on the list of trusted
-// proxies may say for whom it speaks (X-Forwarded-For); anybody else speaks for itself.
-package forwarded
+package cache
 
 import (
 	"net/netip"
 
+	"github.com/flotilla-dev/flotilla/internal/forwarded"
 	"github.com/flotilla-dev/flotilla/services/cache/rfc9111"
 )
 
 // spoofable are the fields that only a trusted proxy may set.
 var spoofable = [...]string{"X-Forwarded-For", "X-Forwarded-Proto", "X-Forwarded-Host", "X-Forwarded-Port", "X-Real-IP", "Forwarded"}
 
-// Outgoing rewrites the forwarding fields of a request that goes upstream. A trusted peer's are kept and
+// forward rewrites the forwarding fields of a request that goes upstream. A trusted peer's are kept and
 // the peer is added to X-Forwarded-For; anybody else's are replaced by what we see ourselves.
-func (t Trusted) Outgoing(h rfc9111.Header, peer netip.Addr, host string, tls bool) rfc9111.Header {
+func forward(t forwarded.Trusted, h rfc9111.Header, peer netip.Addr, host string, tls bool) rfc9111.Header {
 	peer = peer.Unmap()
 	proto := "http"
 	if tls {
