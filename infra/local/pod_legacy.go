@@ -63,5 +63,7 @@ func legacyPod() []topology.Service {
 				"CERTIFICATE_PATH": `{{pki "legacy"}}`,
 			},
 		},
+		// It sees the process table of the machine here, and so the whole fleet.
+		{Name: "topz", Pod: "legacy", Package: "./sidecars/topz/cmd/topz", Count: 1, Single: true},
 	}
 }

@@ -50,7 +50,8 @@ func waits(fleet Fleet, p Process, host string) bool {
 		return true
 	}
 	return slices.ContainsFunc(fleet.Pod(host), func(other Process) bool {
-		return other.pod() == p.pod() || slices.Contains(p.Waits, other.Name) || slices.Contains(p.Waits, other.pod())
+		back := slices.Contains(other.Waits, p.Name) || slices.Contains(other.Waits, p.pod()) // who is waited for cannot wait
+		return back || other.pod() == p.pod() || slices.Contains(p.Waits, other.Name) || slices.Contains(p.Waits, other.pod())
 	})
 }
 
