@@ -41,7 +41,7 @@ type Config struct {
 
 	Connect   time.Duration `env:"EXPERIMENT_CONNECT_TIMEOUT" envDefault:"1s" doc:"time to connect to a replica, TLS included"`
 	Head      time.Duration `env:"EXPERIMENT_HEADER_TIMEOUT" envDefault:"10s" doc:"time for production to begin its answer; that of an experiment is in the file"`
-	Whole     time.Duration `env:"EXPERIMENT_TIMEOUT" envDefault:"60s" doc:"time for a request as a whole, bodies included"`
+	Whole     time.Duration `env:"EXPERIMENT_TIMEOUT" envDefault:"60s" doc:"time for a request as a whole, bodies included; up to 1m"`
 	Wait      time.Duration `env:"EXPERIMENT_WAIT" envDefault:"1s" doc:"how long a request waits when no replica of production is usable"`
 	MaxConns  int           `env:"EXPERIMENT_MAX_CONNECTIONS" envDefault:"256" doc:"connections to one replica; further requests wait for one"`
 	MaxBody   config.Size   `env:"EXPERIMENT_MAX_BODY" envDefault:"16MiB" doc:"largest request body that is passed on"`
@@ -68,7 +68,7 @@ func (c *Config) validate() error {
 		name  string
 		value time.Duration
 	}{{"EXPERIMENT_CONNECT_TIMEOUT", c.Connect}, {"EXPERIMENT_HEADER_TIMEOUT", c.Head}, {"EXPERIMENT_TIMEOUT", c.Whole}} {
-		bad(d.value <= 0, d.name, d.value, "more than 0s")
+		bad(d.value <= 0 || d.value > time.Minute, d.name, d.value, "more than 0s, up to 1m")
 	}
 	bad(c.Wait < 0, "EXPERIMENT_WAIT", c.Wait, "0s or more")
 	for _, n := range []struct {

@@ -34,6 +34,14 @@ func TestUsersOfADeadExperimentAreServedByProduction(t *testing.T) {
 	}
 }
 
+func TestAnExperimentWithoutReplicasIsStoodInForWhateverIsSent(t *testing.T) {
+	production := serve(t, "production", nil)
+	w := start(t, production.addr(), next("file:/no/such/file"), nil)
+	if resp, body := w.post("/", inside, "hello"); body != "production" || resp.Header.Get(Field) != "production;instead-of=next;reason=unavailable" {
+		t.Errorf("%s, %v", body, resp.Header)
+	}
+}
+
 func TestAnExperimentThatHangsCostsItsUsersItsTimeout(t *testing.T) {
 	production := serve(t, "production", nil)
 	hung := serve(t, "", func(_ http.ResponseWriter, r *http.Request) { <-r.Context().Done() })

@@ -18,6 +18,7 @@ import (
 	"go.opentelemetry.io/otel/trace"
 
 	"github.com/flotilla-dev/flotilla/ambassadors/experiment/arm"
+	"github.com/flotilla-dev/flotilla/ambassadors/experiment/shadow"
 	"github.com/flotilla-dev/flotilla/internal/problem"
 	"github.com/flotilla-dev/flotilla/internal/upstream"
 )
@@ -31,7 +32,9 @@ func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	ctx, span := otel.Tracer("github.com/flotilla-dev/flotilla/ambassadors/experiment").Start(ctx, "split", trace.WithSpanKind(trace.SpanKindServer))
 	defer span.End()
 
-	r.Body = http.MaxBytesReader(w, r.Body, int64(s.cfg.MaxBody))
+	if r.Body != http.NoBody {
+		r.Body = http.MaxBytesReader(w, r.Body, int64(s.cfg.MaxBody))
+	}
 	x := s.assign(r)
 	seen := &statusWriter{ResponseWriter: w}
 	defer func() { // also when the proxy gives up in the middle of a body, by a panic
@@ -84,6 +87,7 @@ func (s *Server) rewrite(p *httputil.ProxyRequest) {
 	}
 	if !trusted {
 		p.Out.Header.Del("X-Real-IP")
+		p.Out.Header.Del(shadow.Mark) // nobody makes his request look like a copy
 	}
 }
 

@@ -106,12 +106,12 @@ func TestTheRequestReachesTheArmAsItWas(t *testing.T) {
 	arm := serve(t, "next", func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(http.StatusTeapot) })
 	w := start(t, nettest.Refuse(t), next(arm.addr()), nil)
 	resp, _ := processtest.Do(t, http.DefaultClient, http.MethodPost, "http://"+w.Data+"/a%2Fb?c=d&e", "body", "Cookie", "experiment="+inside,
-		"Upgrade", "websocket", "Connection", "Upgrade, X-Hop", "X-Hop", "1", Field, "forged")
+		"Upgrade", "websocket", "Connection", "Upgrade, X-Hop", "X-Hop", "1", Field, "forged", "X-Shadow", "forged")
 	r, body := arm.last()
 	if resp.StatusCode != http.StatusTeapot || r.RequestURI != "/a%2Fb?c=d&e" || body != "body" || r.Host != w.Data || r.ContentLength != 4 {
 		t.Errorf("%d: %s %q %s %d", resp.StatusCode, r.RequestURI, body, r.Host, r.ContentLength)
 	}
-	for field, want := range map[string]string{"Upgrade": "", "X-Hop": "", Field: "next", "Cookie": "experiment=" + inside} {
+	for field, want := range map[string]string{"Upgrade": "", "X-Hop": "", "X-Shadow": "", Field: "next", "Cookie": "experiment=" + inside} {
 		if got := r.Header.Get(field); got != want {
 			t.Errorf("%s: %q, want %q", field, got, want)
 		}

@@ -21,7 +21,7 @@ func experimentPod() []topology.Service {
 			},
 		},
 		{
-			Name: "experiment", Package: "./ambassadors/experiment/cmd/experiment", Count: 1, Needs: []string{"dictionary"},
+			Name: "experiment", Package: "./ambassadors/experiment/cmd/experiment", Count: 1, Needs: []string{"dictionary", "dictionary-next"},
 			Env: map[string]string{
 				"CHECK_INTERVAL":                 checkInterval,
 				"EXPERIMENT_PRODUCTION":          `{{endpoints "dictionary"}}`,

@@ -95,6 +95,9 @@ func (t Target) dialQUIC(ctx context.Context, addr string, tc *tls.Config, qc *q
 	return quic.DialAddr(ctx, addr, tc, qc)
 }
 
+// URL is scheme, host and port that requests name.
+func (c *Client) URL() string { return c.url }
+
 // Close ends the kept connections.
 func (c *Client) Close() { c.close() }
 

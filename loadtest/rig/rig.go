@@ -44,6 +44,7 @@ var packages = map[string]string{
 	"dictionary": "./services/dictionary/cmd/dictionary",
 	"cache":      "./services/cache/cmd/cache",
 	"edge":       "./services/edge/cmd/edge",
+	"experiment": "./ambassadors/experiment/cmd/experiment",
 	"redis":      "./infra/backends/redis/cmd/redis",
 	"topz":       "./sidecars/topz/cmd/topz",
 	"local":      "./infra/local",

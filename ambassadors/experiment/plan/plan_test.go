@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"math"
 	"strings"
+	"sync"
 	"testing"
 )
 
@@ -41,11 +42,20 @@ func TestTheSlotIsThatOfTheDocumentation(t *testing.T) {
 
 const users = 100_000
 
+// slots of the users on the line of the layer page.
+var slots = sync.OnceValue(func() []int {
+	list := make([]int, users)
+	for i := range list {
+		list[i] = Slot("page", fmt.Sprintf("user-%d", i))
+	}
+	return list
+})
+
 func arms(l *Layer) []string {
 	list := make([]string, users)
-	for i := range list {
+	for i, slot := range slots() {
 		list[i] = Production
-		if at := l.At(Slot(l.Name, fmt.Sprintf("user-%d", i))); at >= 0 {
+		if at := l.At(slot); at >= 0 {
 			list[i] = l.Experiments[at].Name
 		}
 	}

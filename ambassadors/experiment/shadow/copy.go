@@ -6,6 +6,8 @@ import (
 	"io"
 	"net/http"
 	"sync/atomic"
+
+	"go.opentelemetry.io/otel/trace"
 )
 
 // Mark is the field by which the service behind can tell a copy from the real thing. It carries the shadow's name.
@@ -17,7 +19,8 @@ var credentials = [...]string{"Cookie", "Authorization", "Proxy-Authorization"}
 // Copy makes the request of a job out of one that went to production: without its body, without the client's
 // context and, unless told otherwise, without credentials.
 func Copy(r *http.Request, name string, withCredentials bool) *http.Request {
-	c := r.Clone(context.WithoutCancel(r.Context()))
+	// Nothing of the client's request but its trace: a proxy hangs hooks on the context that write to the client.
+	c := r.Clone(trace.ContextWithSpanContext(context.Background(), trace.SpanContextFromContext(r.Context())))
 	c.Body, c.GetBody, c.ContentLength = http.NoBody, nil, 0
 	if !withCredentials {
 		for _, field := range credentials {
