@@ -95,4 +95,6 @@ func common() map[string]string {
 }
 
 // secrets are files with random content that the first start makes.
-func secrets() []string { return []string{"admin-token", "edge-tickets", "git-push-token", "git-hook-secret"} }
+func secrets() []string {
+	return []string{"admin-token", "edge-tickets", "git-push-token", "git-hook-secret"}
+}

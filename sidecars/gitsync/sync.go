@@ -6,6 +6,7 @@ import (
 	"encoding/hex"
 	"errors"
 	"log/slog"
+	"runtime/debug"
 	"strings"
 	"time"
 
@@ -87,6 +88,7 @@ func (s *syncer) take(ctx context.Context, seen source.Sighting) error {
 	}
 	s.log.Info("revision swapped in", "revision", commit.String(), "previous", previous, "files", size.Files, "bytes", size.Bytes)
 	s.status.swapped(commit.String(), size)
+	debug.FreeOSMemory() // a checkout takes a lot for a moment, and then nothing for hours
 	return nil
 }
 
