@@ -90,15 +90,13 @@ func mixed(ctx context.Context, r *proof.Report) error {
 	careless := 0
 	readers.Go(func() { careless = s.carelessly(reading) })
 	err = s.pushAll(ctx, client, mixedPushes)
-	for err == nil && seen.count() < mixedReads {
-		err = pause(ctx, 10*time.Millisecond)
-	}
+	during := seen.count()
 	stop()
 	readers.Wait()
 	if err != nil {
 		return err
 	}
-	r.Claim(proof.AtLeast(fmt.Sprintf("reads during %d pushes", mixedPushes), float64(seen.reads), mixedReads, "reads"))
+	r.Claim(proof.AtLeast(fmt.Sprintf("reads during %d pushes", mixedPushes), float64(during), mixedReads, "reads"))
 	r.Claim(proof.Exactly("pages of two revisions, or of part of one", seen.mixed, 0, fmt.Sprintf("of %d", seen.reads)))
 	r.Claim(proof.Exactly("reads that failed", seen.failed, 0, fmt.Sprintf("of %d", seen.reads)))
 	r.Claim(proof.AtLeast("revisions that readers saw", float64(len(seen.revisions)), mixedPushes/4, "revisions"))

@@ -49,10 +49,6 @@ func (f *failure) Error() string {
 
 func (f *failure) Unwrap() error { return f.err }
 
-func fail(kind, format string, args ...any) *failure {
-	return &failure{kind: kind, reason: fmt.Sprintf(format, args...)}
-}
-
 // explain is the one place where an error of below gets its kind and the words
 // for it. Nothing of the error itself is in them but what package tree says.
 func explain(err error, cfg Config) *failure {
