@@ -54,9 +54,8 @@ func (s *syncer) attempt(ctx context.Context) (outcome string, err error) {
 		s.looked, s.refused, s.because = seen.Hash(), plumbing.ZeroHash, nil
 		return outcomeChanged, nil
 	}
-	var refusal *tree.Refusal
-	if errors.As(err, &refusal) {
-		s.refused, s.because = seen.Hash(), explain(err, s.cfg)
+	if f := explain(err, s.cfg); f.kind == refused {
+		s.refused, s.because = seen.Hash(), f
 		s.status.refuse(seen.Hash().String())
 	}
 	return "", err
