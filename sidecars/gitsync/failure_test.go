@@ -157,7 +157,7 @@ func TestOnceEndsWithTheFirstRevisionOrTheReason(t *testing.T) {
 		cfg := processtest.Parse[gitsync.Config](t, gitsync.Program, values)
 		return gitsync.Run(t.Context(), cfg)
 	}
-	if err := once(map[string]string{"GITSYNC_ONCE_TIMEOUT": "300ms"}); err == nil || !strings.Contains(err.Error(), "the repository is empty") {
+	if err := once(map[string]string{"GITSYNC_ONCE_TIMEOUT": "2s"}); err == nil || !strings.Contains(err.Error(), "the repository is empty") {
 		t.Errorf("empty: %v", err)
 	}
 	repo.Push("a", "1")
