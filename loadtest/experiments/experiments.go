@@ -9,6 +9,7 @@ import "github.com/flotilla-dev/flotilla/loadtest/proof"
 func All() []proof.Pattern {
 	return []proof.Pattern{
 		s3(),
+		s4(),
 		a4(),
 		r1(),
 		r2(),

@@ -49,10 +49,6 @@ func (f *failure) Error() string {
 
 func (f *failure) Unwrap() error { return f.err }
 
-func fail(kind, format string, args ...any) *failure {
-	return &failure{kind: kind, reason: fmt.Sprintf(format, args...)}
-}
-
 // explain is the one place where an error of below gets its kind and the words
 // for it. Nothing of the error itself is in them but what package tree says.
 func explain(err error, cfg Config) *failure {
@@ -91,6 +87,9 @@ func explain(err error, cfg Config) *failure {
 		f.kind, f.reason = unreachable, "the git server cannot be reached: its name does not resolve"
 	case errors.Is(err, context.DeadlineExceeded), errors.As(err, &timeout) && timeout.Timeout():
 		f.kind, f.reason = unreachable, fmt.Sprintf("the git server was too slow: GITSYNC_TIMEOUT is %s", cfg.Timeout)
+		if cfg.Once && cfg.OnceTimeout < cfg.Timeout {
+			f.reason = fmt.Sprintf("the git server was too slow: GITSYNC_ONCE_TIMEOUT is %s", cfg.OnceTimeout)
+		}
 	case isNetwork(err):
 		f.kind, f.reason = unreachable, "the connection to the git server was lost or could not be made"
 	default:

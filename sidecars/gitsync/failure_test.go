@@ -106,6 +106,12 @@ func TestAServerThatSendsTooMuchIsCutOff(t *testing.T) {
 	repo.Push("noise", noise.String())
 	s := start(t, server.URL, "GITSYNC_MAX_FETCH", "1KiB")
 	s.awaitFailure("GITSYNC_MAX_FETCH (1KiB)")
+	// The same revision is not fetched again and again: one look is one request.
+	attempts, requests := s.status().Failure.Attempts, server.Requests.Load()
+	await(t, "more attempts", func() bool { return s.status().Failure.Attempts > attempts+5 })
+	if made := s.status().Failure.Attempts - attempts; server.Requests.Load()-requests > int64(made)+2 {
+		t.Errorf("%d requests in %d attempts", server.Requests.Load()-requests, made)
+	}
 }
 
 func TestCredentialsAreReadAtEachAttempt(t *testing.T) {
@@ -151,7 +157,7 @@ func TestOnceEndsWithTheFirstRevisionOrTheReason(t *testing.T) {
 		cfg := processtest.Parse[gitsync.Config](t, gitsync.Program, values)
 		return gitsync.Run(t.Context(), cfg)
 	}
-	if err := once(map[string]string{"GITSYNC_ONCE_TIMEOUT": "300ms"}); err == nil || !strings.Contains(err.Error(), "the repository is empty") {
+	if err := once(map[string]string{"GITSYNC_ONCE_TIMEOUT": "2s"}); err == nil || !strings.Contains(err.Error(), "the repository is empty") {
 		t.Errorf("empty: %v", err)
 	}
 	repo.Push("a", "1")

@@ -2,6 +2,7 @@ package gitsync
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"net/http"
 	"path/filepath"
@@ -94,8 +95,13 @@ func newClient(cfg Config, p *process.Process) (*http.Client, error) {
 func untilThere(ctx context.Context, s *syncer) error {
 	ctx, cancel := context.WithTimeout(ctx, s.cfg.OnceTimeout)
 	defer cancel()
+	var last *failure
 	return retry.Do(ctx, retry.Policy{Backoff: retry.Backoff{Base: firstRetry, Max: s.cfg.RetryMax}}, func(ctx context.Context) error {
 		_, failed := s.once(ctx)
+		if failed != nil && last != nil && errors.Is(opened(failed.err), context.DeadlineExceeded) {
+			failed = last // the time was over in the middle: what was wrong before counts
+		}
+		last = failed
 		switch {
 		case failed == nil:
 			return nil

@@ -6,6 +6,7 @@ import (
 	"encoding/hex"
 	"errors"
 	"log/slog"
+	"runtime/debug"
 	"strings"
 	"time"
 
@@ -53,9 +54,8 @@ func (s *syncer) attempt(ctx context.Context) (outcome string, err error) {
 		s.looked, s.refused, s.because = seen.Hash(), plumbing.ZeroHash, nil
 		return outcomeChanged, nil
 	}
-	var refusal *tree.Refusal
-	if errors.As(err, &refusal) {
-		s.refused, s.because = seen.Hash(), explain(err, s.cfg)
+	if f := explain(err, s.cfg); f.kind == refused {
+		s.refused, s.because = seen.Hash(), f
 		s.status.refuse(seen.Hash().String())
 	}
 	return "", err
@@ -87,6 +87,7 @@ func (s *syncer) take(ctx context.Context, seen source.Sighting) error {
 	}
 	s.log.Info("revision swapped in", "revision", commit.String(), "previous", previous, "files", size.Files, "bytes", size.Bytes)
 	s.status.swapped(commit.String(), size)
+	debug.FreeOSMemory() // a checkout takes a lot for a moment, and then nothing for hours
 	return nil
 }
 

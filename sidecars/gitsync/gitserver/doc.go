@@ -2,7 +2,8 @@
 // by anybody, push with a token.
 //
 // It is small: protocol version 0, shallow clones but no partial ones, whole
-// objects instead of deltas on the wire, one push at a time. It exists so that the
+// objects instead of deltas on the wire, one push at a time, and nothing is ever
+// repacked or removed. It exists so that the
 // fleet has something to push to; any git server can stand in its place.
 //
 //	GET  /site.git/info/refs?service=git-upload-pack | git-receive-pack

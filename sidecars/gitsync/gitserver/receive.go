@@ -16,6 +16,7 @@ import (
 
 	"github.com/flotilla-dev/flotilla/internal/problem"
 	"github.com/flotilla-dev/flotilla/sidecars/gitsync/object"
+	"github.com/flotilla-dev/flotilla/sidecars/gitsync/pack"
 )
 
 // A push may take as long as this, and wait half of it for the one before.
@@ -76,7 +77,7 @@ func (s *server) push(ctx context.Context, r *http.Request) ([]byte, *problem.Pr
 	repository := open(s.dir)
 	report := packp.NewReportStatus()
 	report.UnpackStatus = "ok"
-	if err := unpack(repository, req); err != nil {
+	if err := unpack(s.dir, repository, req); err != nil {
 		var large *http.MaxBytesError
 		if errors.As(err, &large) {
 			return nil, errTooLarge
@@ -93,8 +94,12 @@ func (s *server) push(ctx context.Context, r *http.Request) ([]byte, *problem.Pr
 	return text.Bytes(), nil
 }
 
-// unpack writes the pack, which a push that only deletes does not have.
-func unpack(repository *filesystem.Storage, req *packp.ReferenceUpdateRequest) error {
+// unpack writes the pack, which a push that only deletes does not have. Pushes come
+// one at a time, so that nobody else is writing.
+func unpack(dir string, repository *filesystem.Storage, req *packp.ReferenceUpdateRequest) error {
+	if err := pack.Sweep(dir); err != nil {
+		return err
+	}
 	for _, c := range req.Commands {
 		if c.Action() != packp.Delete {
 			err := packfile.UpdateObjectStorage(repository, req.Packfile)

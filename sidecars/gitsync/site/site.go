@@ -7,7 +7,10 @@ import (
 	"net/http"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
+	"syscall"
+	"time"
 
 	"github.com/labstack/echo/v4"
 
@@ -74,7 +77,7 @@ func open(link string) (revision, error) {
 
 var (
 	errNone = problem.New(http.StatusNotFound, "no-such-page", "this revision of the site has no such page")
-	errWait = problem.New(http.StatusServiceUnavailable, "site-not-there", "the first revision of the site has not come yet").Retry(2e9)
+	errWait = problem.New(http.StatusServiceUnavailable, "site-not-there", "the first revision of the site has not come yet").Retry(2 * time.Second)
 )
 
 func serve(c echo.Context, link string) error {
@@ -92,10 +95,11 @@ func serve(c echo.Context, link string) error {
 		return errNone
 	}
 	file, info, err := r.find(name)
-	if errors.Is(err, os.ErrNotExist) || errors.Is(err, errNoFile) {
+	switch {
+	case err == nil:
+	case absent(err):
 		return errNone
-	}
-	if err != nil {
+	default:
 		return fmt.Errorf("open %q: %w", name, err)
 	}
 	defer file.Close()
@@ -104,6 +108,13 @@ func serve(c echo.Context, link string) error {
 }
 
 var errNoFile = errors.New("no regular file")
+
+// absent tells a file that is not there, or not for us, from one that should be read
+// and cannot: what the system says, and not the root that no link can leave.
+func absent(err error) bool {
+	var system syscall.Errno
+	return !errors.As(err, &system) || slices.Contains([]syscall.Errno{syscall.ENOENT, syscall.ENOTDIR, syscall.ELOOP, syscall.ENAMETOOLONG, syscall.EINVAL}, system)
+}
 
 // find opens a file, or the index of a folder.
 func (r revision) find(name string) (*os.File, os.FileInfo, error) {

@@ -19,6 +19,9 @@ import (
 	"github.com/go-git/go-git/v5/plumbing/protocol/packp/sideband"
 	"github.com/go-git/go-git/v5/plumbing/transport"
 	"github.com/go-git/go-git/v5/storage/filesystem"
+
+	"github.com/flotilla-dev/flotilla/internal/httpclient"
+	"github.com/flotilla-dev/flotilla/sidecars/gitsync/pack"
 )
 
 // Store is a directory of fetched objects.
@@ -28,7 +31,7 @@ type Store struct {
 }
 
 // OpenStore takes a directory below parent for the repository with this address.
-// Those for other addresses, and what a fetch that was killed has left, go.
+// Those for other addresses go.
 func OpenStore(parent, address string, maxBytes int64) (*Store, error) {
 	sum := sha256.Sum256([]byte(address))
 	name := hex.EncodeToString(sum[:8])
@@ -43,14 +46,7 @@ func OpenStore(parent, address string, maxBytes int64) (*Store, error) {
 			}
 		}
 	}
-	dir := filepath.Join(parent, name)
-	left, _ := filepath.Glob(filepath.Join(dir, "objects", "pack", "tmp_*")) // the pattern is good
-	for _, file := range left {
-		if err := os.Remove(file); err != nil {
-			return nil, err
-		}
-	}
-	return &Store{Dir: dir, MaxBytes: maxBytes}, nil
+	return &Store{Dir: filepath.Join(parent, name), MaxBytes: maxBytes}, nil
 }
 
 // Forget starts the store over.
@@ -86,7 +82,8 @@ func (s *Store) fetch(ctx context.Context, o *offered) (*filesystem.Storage, err
 // for what the server or the network says.
 func (s *Store) suspect(err error) bool {
 	var network *plumbing.UnexpectedError
-	if errors.As(err, &network) || errors.Is(err, transport.ErrAuthenticationRequired) || errors.Is(err, transport.ErrRepositoryNotFound) {
+	if errors.As(err, &network) || errors.Is(err, httpclient.ErrBodyTooLarge) ||
+		errors.Is(err, transport.ErrAuthenticationRequired) || errors.Is(err, transport.ErrRepositoryNotFound) {
 		return false
 	}
 	_, err = open(s.Dir).Reference(fetched)
@@ -95,6 +92,9 @@ func (s *Store) suspect(err error) bool {
 
 func (s *Store) attempt(ctx context.Context, o *offered) (*filesystem.Storage, error) {
 	if err := os.MkdirAll(s.Dir, 0o700); err != nil {
+		return nil, err
+	}
+	if err := pack.Sweep(s.Dir); err != nil {
 		return nil, err
 	}
 	objects := open(s.Dir)

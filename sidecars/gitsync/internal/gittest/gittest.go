@@ -3,6 +3,7 @@
 package gittest
 
 import (
+	"io"
 	"net/http"
 	"net/http/cgi"
 	"net/http/httptest"
@@ -111,7 +112,7 @@ func Serve(t testing.TB, r *Repo) *Server {
 	}
 	s := &Server{}
 	s.Password.Store("")
-	backend := &cgi.Handler{Path: path, Env: []string{"GIT_PROJECT_ROOT=" + filepath.Dir(r.Bare), "GIT_HTTP_EXPORT_ALL=1"}}
+	backend := &cgi.Handler{Path: path, Stderr: io.Discard, Env: []string{"GIT_PROJECT_ROOT=" + filepath.Dir(r.Bare), "GIT_HTTP_EXPORT_ALL=1"}}
 	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, req *http.Request) {
 		s.Requests.Add(1)
 		_, password, _ := req.BasicAuth()
