@@ -15,7 +15,7 @@ import (
 func appRestart(ctx context.Context, r *proof.Report) error {
 	g := rig.New(r)
 	defer g.Close()
-	pod, err := newLegacyPod(ctx, g, map[string]string{"TLSPROXY_CONNECT_WAIT": "5s", "TLSPROXY_ACCESS_LOG": "off"})
+	pod, err := newLegacyPod(ctx, g, map[string]string{"TLSPROXY_CONNECT_WAIT": "5s", "TLSPROXY_REQUESTS": "8192", "TLSPROXY_ACCESS_LOG": "off"})
 	if err != nil {
 		return err
 	}
