@@ -8,6 +8,8 @@ import "github.com/flotilla-dev/flotilla/loadtest/proof"
 // All lists the patterns in the order of the catalogue.
 func All() []proof.Pattern {
 	return []proof.Pattern{
+		s1(),
+		s2(),
 		s3(),
 		s4(),
 		a4(),

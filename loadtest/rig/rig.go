@@ -50,6 +50,11 @@ var packages = map[string]string{
 	"gitserver":  "./sidecars/gitsync/cmd/gitserver",
 	"gitsync":    "./sidecars/gitsync/cmd/gitsync",
 	"site":       "./sidecars/gitsync/cmd/site",
+	"etcd":       "./infra/backends/etcd/cmd/etcd",
+	"legacy":     "./sidecars/tlsproxy/cmd/legacy",
+	"tlsproxy":   "./sidecars/tlsproxy/cmd/tlsproxy",
+	"configsync": "./sidecars/configsync/cmd/configsync",
+	"configapi":  "./sidecars/configsync/cmd/configapi",
 	"local":      "./infra/local",
 	"loris":      "./loadtest/cmd/loris",
 	"httputil":   "./loadtest/peers/httputil",
@@ -75,7 +80,9 @@ func (g *Rig) Build(ctx context.Context, programs ...string) error {
 }
 
 // Programs are the processes of the fleet, and what runs it here.
-func Programs() []string { return []string{"content", "dictionary", "cache", "edge", "redis", "local"} }
+func Programs() []string {
+	return []string{"content", "dictionary", "cache", "edge", "redis", "local", "etcd", "legacy", "tlsproxy", "configsync", "configapi"}
+}
 
 // BuildCold compiles programs with an empty build cache, as a newcomer does.
 func (g *Rig) BuildCold(ctx context.Context, programs ...string) error {

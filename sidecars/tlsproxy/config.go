@@ -5,7 +5,9 @@ import (
 	"net"
 	"os"
 	"path/filepath"
+	"slices"
 	"strconv"
+	"strings"
 	"time"
 
 	"github.com/flotilla-dev/flotilla/internal/certs"
@@ -84,6 +86,7 @@ func (c Config) validate() error {
 		}
 	}
 	if len(wrong) > 0 {
+		slices.SortFunc(wrong, func(a, b config.Problem) int { return strings.Compare(a.Variable, b.Variable) })
 		return wrong
 	}
 	return nil
