@@ -18,8 +18,12 @@ type contract struct {
 	retry.Settings
 }
 
-// given are names that the platform sets, whatever the program is called.
-var given = map[string]bool{"KUBERNETES_SERVICE_HOST": true, "KUBERNETES_SERVICE_PORT": true}
+// given are names that others have chosen: those that the platform sets, and
+// those of the book.
+var given = map[string]bool{
+	"KUBERNETES_SERVICE_HOST": true, "KUBERNETES_SERVICE_PORT": true,
+	"CERTIFICATE_PATH": true, "KEY_PATH": true, "PROXY_PORT": true,
+}
 
 // CheckContract finds parameters that look as if they were of the contract and
 // are not, or that mean something else than there.

@@ -45,7 +45,7 @@ var mutations = []struct {
 	},
 	{
 		"an address of nobody", composeFileName, "dns:cache:8081", "dns:cash:8081",
-		`compose, edge: EDGE_UPSTREAM_CACHE leads to "cash", which is no process; right would be: one of cache, content, dictionary, edge, redis`,
+		`compose, edge: EDGE_UPSTREAM_CACHE leads to "cash", which is no process; right would be: one of cache, configapi, configsync, content, dictionary, dictionary-next, edge, etcd, experiment, gitserver, gitsync, legacy, redis, site, tlsproxy, topz`,
 	},
 	{
 		"another name for a port", baseDir + "cache/deployment.yaml", "name: admin, containerPort", "name: management, containerPort",
@@ -147,7 +147,18 @@ func copyOfWirings(t *testing.T) string {
 			t.Fatal(err)
 		}
 	}
-	text, err := os.ReadFile(filepath.Join(root, composeFileName))
+	const plan = "ambassadors/experiment/dictionary.yaml"
+	text, err := os.ReadFile(filepath.Join(root, plan))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := os.MkdirAll(filepath.Join(dir, filepath.Dir(plan)), 0o700); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.WriteFile(filepath.Join(dir, plan), text, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	text, err = os.ReadFile(filepath.Join(root, composeFileName))
 	if err != nil {
 		t.Fatal(err)
 	}

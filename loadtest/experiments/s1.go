@@ -8,6 +8,7 @@ import (
 	"os"
 	"path/filepath"
 
+	"github.com/flotilla-dev/flotilla/internal/certs/authority"
 	"github.com/flotilla-dev/flotilla/loadtest/openloop"
 	"github.com/flotilla-dev/flotilla/loadtest/proof"
 	"github.com/flotilla-dev/flotilla/loadtest/rig"
@@ -28,7 +29,7 @@ const legacyName = "legacy.localhost"
 // legacyPod is an application with a sidecar for TLS.
 type legacyPod struct {
 	rig       *rig.Rig
-	authority *rig.Authority
+	authority *authority.Authority
 	dir       string // with the certificate
 	renewals  int
 	app, tls  *rig.Proc
@@ -38,7 +39,7 @@ func newLegacyPod(ctx context.Context, g *rig.Rig, env map[string]string) (*lega
 	if err := g.Build(ctx, "legacy", "tlsproxy"); err != nil {
 		return nil, err
 	}
-	a, err := g.Authority()
+	a, err := authority.New(g.Dir)
 	if err != nil {
 		return nil, err
 	}
@@ -66,14 +67,14 @@ func newLegacyPod(ctx context.Context, g *rig.Rig, env map[string]string) (*lega
 // file by a rename, the key before its certificate.
 func (p *legacyPod) renew() error {
 	p.renewals++
-	cert, key, err := p.authority.Issue(fmt.Sprintf("renewal-%d", p.renewals), legacyName)
+	pair, err := p.authority.Issue(fmt.Sprintf("renewal-%d", p.renewals), legacyName)
 	if err != nil {
 		return err
 	}
-	if err := os.Rename(key, filepath.Join(p.dir, "tls.key")); err != nil {
+	if err := os.Rename(pair.KeyFile, filepath.Join(p.dir, "tls.key")); err != nil {
 		return err
 	}
-	return os.Rename(cert, filepath.Join(p.dir, "tls.crt"))
+	return os.Rename(pair.CertFile, filepath.Join(p.dir, "tls.crt"))
 }
 
 // target is the sidecar as a client sees it.
