@@ -105,7 +105,7 @@ var mutations = []struct {
 	},
 	{
 		"a process that nobody else starts", composeFileName, "\n  content:\n", "\n  contents:\n",
-		"compose, dictionary: DICTIONARY_DATA_URL leads to \"content\", which is no process; right would be: one of cache, contents, dictionary, edge, redis",
+		"compose, dictionary: DICTIONARY_DATA_URL leads to \"content\", which is no process; right would be: one of cache, configapi, configsync, contents, dictionary, dictionary-next, edge, etcd, experiment, gitserver, gitsync, legacy, redis, site, tlsproxy, topz",
 	},
 }
 
