@@ -5,7 +5,7 @@ import "bytes"
 // A Request is the head of a request. Reuse it: ReadRequest overwrites it.
 type Request struct {
 	Method []byte
-	Target []byte // in origin form: it begins with "/", or is "*"
+	Target []byte // in origin form: it begins with "/", or is "*"; but of CONNECT as it came
 	Minor  int    // of the version: HTTP/1.<Minor>
 	Host   []byte // with the port, if any; empty only in HTTP/1.0
 	Fields []Field

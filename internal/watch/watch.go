@@ -19,6 +19,11 @@ import (
 // Interval is how often a watched file is looked at.
 const Interval = 200 * time.Millisecond
 
+// Settle is how long new content has to stay the same before it counts. A file
+// that is rewritten in place is empty first and half-written then; who looks at
+// that moment must not take it for what somebody wanted to say.
+const Settle = 20 * time.Millisecond
+
 // MaxSize bounds what is read of a watched file: configuration is small, and a
 // path that was pointed at something else by mistake must not fill the memory.
 const MaxSize = 4 << 20
@@ -41,7 +46,8 @@ func Read(path string) ([]byte, error) {
 }
 
 // File calls changed with the whole content of path each time it differs from
-// the content seen last, which at first is seen. It returns when ctx is done.
+// the content seen last, which at first is seen, and has stayed so for [Settle].
+// It returns when ctx is done.
 // A file that vanishes or cannot be read is no change: whoever uses it keeps
 // what he has. changed is called from one goroutine only.
 func File(ctx context.Context, path string, seen []byte, changed func(content []byte)) {
@@ -50,7 +56,7 @@ func File(ctx context.Context, path string, seen []byte, changed func(content []
 	var last os.FileInfo
 	for {
 		if now, err := os.Stat(path); err == nil && !same(last, now) {
-			if content, err := Read(path); err == nil {
+			if content, ok := settled(ctx, path, seen); ok {
 				last = now
 				if !bytes.Equal(content, seen) {
 					seen = content
@@ -64,6 +70,22 @@ func File(ctx context.Context, path string, seen []byte, changed func(content []
 		case <-tick.C:
 		}
 	}
+}
+
+// settled reads path, twice when it holds something else than seen. It says no
+// to a file that cannot be read and to one that is being written.
+func settled(ctx context.Context, path string, seen []byte) ([]byte, bool) {
+	content, err := Read(path)
+	if err != nil || bytes.Equal(content, seen) {
+		return content, err == nil
+	}
+	select {
+	case <-ctx.Done():
+		return nil, false
+	case <-time.After(Settle):
+	}
+	again, err := Read(path)
+	return again, err == nil && bytes.Equal(content, again)
 }
 
 // same tells that a file was surely not written between two looks at it. A

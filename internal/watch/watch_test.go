@@ -4,7 +4,9 @@ import (
 	"context"
 	"os"
 	"path/filepath"
+	"slices"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"go.uber.org/goleak"
@@ -69,6 +71,34 @@ func TestFileSeesRewriteRenameAndReturn(t *testing.T) {
 	}
 	write(t, path, "back")
 	expect(t, got, "back")
+}
+
+// A look at the moment between the emptying of a file and its writing, or
+// between two parts of it, tells nobody anything.
+func TestFileIsNotReportedHalfWritten(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "f")
+	write(t, path, "one")
+	synctest.Test(t, func(t *testing.T) {
+		ctx, cancel := context.WithCancel(t.Context())
+		var got []string
+		done := make(chan struct{})
+		go func() {
+			defer close(done)
+			watch.File(ctx, path, []byte("one"), func(b []byte) { got = append(got, string(b)) })
+		}()
+		time.Sleep(watch.Interval - watch.Settle/2)
+		write(t, path, "") // seen at the next look …
+		time.Sleep(watch.Settle)
+		write(t, path, "tw") // … and other than that when it is looked at again
+		time.Sleep(watch.Settle)
+		write(t, path, "two")
+		time.Sleep(2 * watch.Interval)
+		cancel()
+		<-done
+		if !slices.Equal(got, []string{"two"}) {
+			t.Fatalf("reported %q, want only what was wholly written", got)
+		}
+	})
 }
 
 func TestFileSeesSymlinkSwap(t *testing.T) {

@@ -35,7 +35,7 @@ func start(t *testing.T, etcd *etcdtest.Server, dir string, environ map[string]s
 	t.Helper()
 	env := map[string]string{
 		"LISTEN_ADDR": "127.0.0.1:0", "ADMIN_ADDR": "127.0.0.1:0", "DRAIN_DELAY": "0s", "LOG_LEVEL": "ERROR+1",
-		"CONFIGSYNC_ETCD_ENDPOINTS": etcd.Addr, "CONFIGSYNC_ETCD_TIMEOUT": "500ms", "CONFIGSYNC_RESYNC": "200ms",
+		"CONFIGSYNC_ETCD_ENDPOINTS": etcd.Addr, "CONFIGSYNC_ETCD_TIMEOUT": "1s", "CONFIGSYNC_RESYNC": "200ms",
 	}
 	if environ["CONFIGSYNC_PREFIX"] == "" {
 		env["CONFIGSYNC_KEY"], env["CONFIGSYNC_FILE"] = "/configs/page.ini", filepath.Join(dir, "page.ini")

@@ -21,15 +21,16 @@ type application struct {
 	wait   time.Duration // how long it may refuse connections before that is told
 	dialer net.Dialer
 	waited prometheus.Counter
+	life   context.Context // ends with the process: nobody waits for the application any longer
 
 	mu      sync.Mutex // guards refused
 	refused time.Time  // since when it refuses connections; zero when it does not
 }
 
-func newApplication(cfg *Config, m *metrics) *application {
+func newApplication(life context.Context, cfg *Config, m *metrics) *application {
 	return &application{
 		addr: net.JoinHostPort("127.0.0.1", strconv.Itoa(cfg.Port)), wait: cfg.ConnectWait,
-		dialer: net.Dialer{Timeout: cfg.ConnectTimeout}, waited: m.waited,
+		dialer: net.Dialer{Timeout: cfg.ConnectTimeout}, waited: m.waited, life: life,
 	}
 }
 
@@ -59,11 +60,17 @@ var between = retry.Backoff{Base: 10 * time.Millisecond, Max: 100 * time.Millise
 // safe for every method. The moment counts from the first refusal. When it has
 // passed everybody is refused at once, and a long outage holds no requests.
 func (a *application) dial(ctx context.Context) (net.Conn, error) {
+	ctx, cancel := context.WithCancel(ctx)
+	defer cancel()
+	defer context.AfterFunc(a.life, cancel)()
 	for attempt := 0; ; attempt++ {
 		conn, err := a.dialer.DialContext(ctx, "tcp", a.addr)
-		if !errors.Is(err, syscall.ECONNREFUSED) {
+		if err == nil {
 			a.accepts()
-			return conn, err
+			return conn, nil
+		}
+		if !errors.Is(err, syscall.ECONNREFUSED) {
+			return nil, err
 		}
 		if time.Since(a.refuses()) >= a.wait {
 			return nil, err

@@ -90,7 +90,7 @@ func TestARequestWaitsForAnApplicationThatRestarts(t *testing.T) {
 func TestALongOutageHoldsNoRequests(t *testing.T) {
 	t.Parallel()
 	cfg := &Config{ConnectWait: time.Hour, ConnectTimeout: time.Second}
-	a := newApplication(cfg, newMetrics(prometheusRegistry(), emptyStore(t)))
+	a := newApplication(t.Context(), cfg, newMetrics(prometheusRegistry(), emptyStore(t)))
 	a.addr = "127.0.0.1:" + refusing(t)
 	a.refused = time.Now().Add(-2 * time.Hour)
 	ctx, cancel := context.WithTimeout(t.Context(), 20*time.Second)
@@ -106,6 +106,19 @@ func TestALongOutageHoldsNoRequests(t *testing.T) {
 	conn.Close()
 	if !a.refused.IsZero() {
 		t.Error("an outage that is over still counts")
+	}
+}
+
+func TestNobodyWaitsForTheApplicationLongerThanTheProcessLives(t *testing.T) {
+	t.Parallel()
+	r := start(t, refusing(t), map[string]string{"TLSPROXY_CONNECT_WAIT": "10m", "DRAIN_TIMEOUT": "100ms"})
+	conn, _ := r.dial()
+	if _, err := io.WriteString(conn, "GET / HTTP/1.1\r\nHost: legacy\r\n\r\n"); err != nil {
+		t.Fatal(err)
+	}
+	eventually(t, "a connection is tried again", func() bool { return r.metric("tlsproxy_connect_retries_total") > "0" })
+	if err := r.stop(); err != nil { // a dial that goes on is a leak, at the end of all tests
+		t.Error(err)
 	}
 }
 

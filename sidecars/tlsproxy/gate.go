@@ -75,7 +75,7 @@ func (b *body) Read(p []byte) (int, error) {
 	n, err := b.ReadCloser.Read(p)
 	if errors.Is(err, io.EOF) {
 		// The server goes on reading to notice that the client leaves. That must not
-		// end when a piece would have been due.
+		// end when a piece would have been due, also if the end is read twice.
 		_ = b.control.SetReadDeadline(time.Time{})
 	}
 	if err == nil || errors.Is(err, io.EOF) {

@@ -6,6 +6,7 @@ import (
 	"io"
 	"net"
 	"net/http"
+	"net/http/httptest"
 	"strings"
 	"testing"
 	"time"
@@ -82,14 +83,37 @@ func TestAnAnswerMayTakeLongerThanAPieceOfABody(t *testing.T) {
 		select {
 		case <-r.Context().Done():
 			ended <- r.Context().Err()
-		case <-time.After(500 * time.Millisecond): // five times what a piece may take
+		case <-time.After(1500 * time.Millisecond): // three times what a piece may take
 			ended <- nil
 		}
 		_, _ = io.WriteString(w, "done")
-	}), map[string]string{"TLSPROXY_STREAM_IDLE": "100ms"})
+	}), map[string]string{"TLSPROXY_STREAM_IDLE": "500ms"})
 	_, body := do(t, r.client(), "POST", "https://legacy/", strings.NewReader("body"))
 	if err := <-ended; err != nil || body != "done" {
 		t.Errorf("%q, %v", body, err)
+	}
+}
+
+func TestTheEndOfABodyMayBeReadTwice(t *testing.T) {
+	t.Parallel()
+	left := make(chan error, 1)
+	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		b := &body{ReadCloser: r.Body, control: http.NewResponseController(w), idle: 500 * time.Millisecond}
+		for range 2 {
+			if _, err := io.ReadAll(b); err != nil {
+				t.Error(err)
+			}
+		}
+		select {
+		case <-r.Context().Done():
+		case <-time.After(1500 * time.Millisecond): // three times what a piece may take
+		}
+		left <- r.Context().Err()
+	}))
+	defer server.Close()
+	do(t, server.Client(), "POST", server.URL, strings.NewReader("body"))
+	if err := <-left; err != nil {
+		t.Errorf("the client is taken to have left: %v", err)
 	}
 }
 
@@ -143,7 +167,7 @@ func TestAHeadThatIsTooLargeIs431(t *testing.T) {
 
 func TestASilentClientIsLeft(t *testing.T) {
 	t.Parallel()
-	r := before(t, http.HandlerFunc(hello), map[string]string{"TLSPROXY_HEADER_TIMEOUT": "100ms"})
+	r := before(t, http.HandlerFunc(hello), map[string]string{"TLSPROXY_HEADER_TIMEOUT": "2s"})
 	plain, err := net.Dial("tcp", r.addr) // no handshake
 	if err != nil {
 		t.Fatal(err)

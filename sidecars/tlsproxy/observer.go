@@ -55,6 +55,9 @@ func (o *observer) begin(r *http.Request) (context.Context, trace.Span) {
 }
 
 func (o *observer) record(ctx context.Context, r *http.Request, resp *response, span trace.Span, took time.Duration) {
+	if resp.status == 0 { // it ended before anything was sent
+		resp.status = clientGone
+	}
 	o.metrics.duration.WithLabelValues(method(r), strconv.Itoa(resp.status)).Observe(took.Seconds())
 	if span.IsRecording() {
 		span.SetAttributes(attribute.String("http.request.method", method(r)), attribute.String("url.path", r.URL.Path),

@@ -12,9 +12,9 @@ import (
 )
 
 // newProxy passes requests on to the application.
-func newProxy(app *application, o *observer) *httputil.ReverseProxy {
+func newProxy(app *application, transport http.RoundTripper, o *observer) *httputil.ReverseProxy {
 	return &httputil.ReverseProxy{
-		Transport:    app.transport(o.cfg),
+		Transport:    transport,
 		Rewrite:      func(r *httputil.ProxyRequest) { rewrite(r, app.addr, o.tracer != nil) },
 		ErrorHandler: o.answerError,
 		ErrorLog:     slog.NewLogLogger(o.log.Handler(), slog.LevelDebug), // what matters is in the access log

@@ -43,12 +43,20 @@ func assemble(p *process.Process, cfg *Config) (*server, error) {
 		return nil, err
 	}
 	m := newMetrics(p.Metrics, store)
-	app := newApplication(cfg, m)
+	life, end := context.WithCancel(context.Background())
+	app := newApplication(life, cfg, m)
+	transport := app.transport(cfg)
+	p.Go("connections to the application", func(ctx context.Context) error {
+		<-ctx.Done()
+		end()
+		transport.CloseIdleConnections()
+		return nil
+	})
 	o := &observer{log: p.Log, cfg: cfg, metrics: m, tunnels: &tunnels{gauge: m.tunnels}}
 	if p.Tracing {
 		o.tracer = otel.Tracer("github.com/flotilla-dev/flotilla/sidecars/tlsproxy")
 	}
-	g := &gate{next: newProxy(app, o), slots: make(chan struct{}, cfg.Requests), cfg: cfg}
+	g := &gate{next: newProxy(app, transport, o), slots: make(chan struct{}, cfg.Requests), cfg: cfg}
 	s := newServer(cfg, p.Log, store, o.tunnels, o.wrap(p.Faults.Wrap(http.HandlerFunc(g.admit))))
 	tickets, err := certs.OpenTickets(cfg.TicketSecret, s.tls)
 	if err != nil {

@@ -59,10 +59,10 @@ func TestAnUpgradedConnectionGoesBothWaysAndEndsByHalves(t *testing.T) {
 
 func TestASilentTunnelEnds(t *testing.T) {
 	t.Parallel()
-	r := before(t, http.HandlerFunc(socket), map[string]string{"TLSPROXY_UPGRADE_IDLE": "200ms"})
+	r := before(t, http.HandlerFunc(socket), map[string]string{"TLSPROXY_UPGRADE_IDLE": "2s"})
 	_, conn, reader := r.ask(upgrade)
-	for range 5 { // each of them within the limit, all of them together not
-		time.Sleep(100 * time.Millisecond)
+	for range 6 { // each of them within the limit, all of them together not
+		time.Sleep(500 * time.Millisecond)
 		if _, err := io.WriteString(conn, "alive\n"); err != nil {
 			t.Fatal(err)
 		}

@@ -333,7 +333,7 @@ func TestOnlyTheTokenMayWrite(t *testing.T) {
 
 func TestAnEtcdThatIsAwayIsToldAndComesBack(t *testing.T) {
 	etcd := etcdtest.Start(t, program)
-	r := start(t, etcd, map[string]string{"CONFIGAPI_ETCD_TIMEOUT": "300ms"})
+	r := start(t, etcd, map[string]string{"CONFIGAPI_ETCD_TIMEOUT": "1s"})
 	r.want(201, "", "PUT", "/a", "x")
 	for _, away := range []struct{ go_, back func() }{{etcd.Kill, etcd.Start}, {etcd.Pause, etcd.Resume}} {
 		away.go_()
@@ -351,7 +351,7 @@ func TestAnEtcdThatIsAwayIsToldAndComesBack(t *testing.T) {
 func TestItIsReadyWhenEtcdWasReached(t *testing.T) {
 	etcd := etcdtest.Start(t, program)
 	etcd.Kill()
-	r := start(t, etcd, map[string]string{"CONFIGAPI_ETCD_TIMEOUT": "300ms"})
+	r := start(t, etcd, map[string]string{"CONFIGAPI_ETCD_TIMEOUT": "1s"})
 	ready := func() bool {
 		resp, err := http.Get(r.admin + "/readyz")
 		if err != nil {

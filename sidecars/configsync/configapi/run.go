@@ -37,7 +37,7 @@ func Run(ctx context.Context, cfg Config) error {
 	}
 	reached := p.Health.Gate("etcd", "etcd was not reached yet")
 	p.Go("etcd", func(ctx context.Context) error {
-		if reach(ctx, etcd, cfg.Etcd.Timeout) == nil { // else the process has ended first
+		if reach(ctx, etcd, cfg) == nil { // else the process has ended first
 			reached.Open()
 		}
 		return nil
@@ -54,10 +54,10 @@ func Run(ctx context.Context, cfg Config) error {
 
 // reach returns when etcd has answered once. An etcd that goes away later makes
 // no replica unready: all of them would be, and clients would be told nothing.
-func reach(ctx context.Context, etcd *clientv3.Client, timeout time.Duration) error {
-	policy := retry.Policy{Backoff: retry.Backoff{Base: 50 * time.Millisecond, Max: time.Second}, Timeout: timeout}
+func reach(ctx context.Context, etcd *clientv3.Client, cfg Config) error {
+	policy := retry.Policy{Backoff: retry.Backoff{Base: 50 * time.Millisecond, Max: time.Second}, Timeout: cfg.Etcd.Timeout}
 	return retry.Do(ctx, policy, func(ctx context.Context) error {
-		_, err := etcd.Get(ctx, "/", clientv3.WithCountOnly())
+		_, err := etcd.Get(ctx, cfg.Prefix, clientv3.WithCountOnly())
 		return err
 	})
 }

@@ -283,7 +283,13 @@ func TestAProcessThatStartedAfterTheChangeNeedsNoSignal(t *testing.T) {
 	if s := delivered(t, n); s.PID != a.pid {
 		t.Errorf("%+v", s)
 	}
-	n.Changed() // and one before it does
+	if err := syscall.Kill(a.pid, syscall.SIGHUP); err != nil {
+		t.Fatal(err)
+	}
+	if line := a.next(); line != "hangup" {
+		t.Fatalf("it says %q: is it alive?", line)
+	}
+	n.Changed() // one that has started before does need it
 	if line, alive := <-a.lines; alive {
 		t.Errorf("it says %q instead of ending", line)
 	}

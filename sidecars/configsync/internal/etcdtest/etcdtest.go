@@ -111,8 +111,19 @@ func (s *Server) Kill() {
 	_ = s.cmd.Wait()         // by a signal, which counts as an error
 }
 
-// Pause stops the etcd: it answers nobody, and its connections stay.
-func (s *Server) Pause() { _ = s.cmd.Process.Signal(syscall.SIGSTOP) } // a test that needs it sees whether it works
+// Pause stops the etcd: it answers nobody, and its connections stay. It returns
+// when the process has stopped.
+func (s *Server) Pause() {
+	s.t.Helper()
+	var state syscall.WaitStatus
+	err := s.cmd.Process.Signal(syscall.SIGSTOP)
+	for err == nil && !state.Stopped() {
+		_, err = syscall.Wait4(s.cmd.Process.Pid, &state, syscall.WUNTRACED, nil)
+	}
+	if err != nil {
+		s.t.Fatalf("pause etcd: %v", err)
+	}
+}
 
 // Resume lets a paused etcd go on.
 func (s *Server) Resume() { _ = s.cmd.Process.Signal(syscall.SIGCONT) }
