@@ -7,7 +7,9 @@ import "github.com/flotilla-dev/flotilla/infra/local/internal/topology"
 // who did not go there:
 //
 //	reader → experiment → dictionary (TLS)
-//	             └──────→ dictionary-next (TLS): its users, and copies
+//	          ↑  └──────→ dictionary-next (TLS): its users, and copies
+//	          file
+//	client → configapi → etcd → configsync
 func experimentPod() []topology.Service {
 	return []topology.Service{
 		{
@@ -21,14 +23,23 @@ func experimentPod() []topology.Service {
 			},
 		},
 		{
-			Name: "experiment", Package: "./ambassadors/experiment/cmd/experiment", Count: 1, Needs: []string{"dictionary", "dictionary-next"},
+			Name: "experiment-configsync", Pod: "experiment", Package: "./sidecars/configsync/cmd/configsync", Count: 1, Single: true, Needs: []string{"etcd"},
+			Env: map[string]string{
+				"CONFIGSYNC_ETCD_ENDPOINTS": `{{addr "etcd"}}`,
+				"CONFIGSYNC_KEY":            "/configs/experiments.yaml",
+				"CONFIGSYNC_FILE":           `{{shared "experiment/experiments.yaml"}}`,
+				"CONFIGSYNC_READY":          "always", // until somebody pushes a plan, and without etcd, production serves all
+			},
+		},
+		{
+			Name: "experiment", Package: "./ambassadors/experiment/cmd/experiment", Count: 1, Needs: []string{"experiment-configsync", "dictionary", "dictionary-next"},
 			Env: map[string]string{
 				"CHECK_INTERVAL":                 checkInterval,
 				"EXPERIMENT_PRODUCTION":          `{{endpoints "dictionary"}}`,
 				"EXPERIMENT_PRODUCTION_TLS_NAME": "dictionary",
 				"EXPERIMENT_UPSTREAM_NEXT":       `{{endpoints "dictionary-next"}}`,
 				"EXPERIMENT_CA_FILE":             `{{pki "internal-ca.crt"}}`,
-				"EXPERIMENT_CONFIG_FILE":         `{{file "ambassadors/experiment/dictionary.yaml"}}`,
+				"EXPERIMENT_CONFIG_FILE":         `{{shared "experiment/experiments.yaml"}}`,
 				"EXPERIMENT_COOKIE":              "experiment", // there is no TLS before it on this machine
 				"EXPERIMENT_TRUSTED_PROXIES":     "127.0.0.0/8",
 			},

@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"os"
 	"os/exec"
+	"path"
 	"path/filepath"
 	"slices"
 	"strings"
@@ -93,23 +94,26 @@ func Cross(ctx context.Context, root, goos, goarch string) error {
 	if err != nil {
 		return err
 	}
+	args := []string{"build", "-o", os.DevNull}
 	for _, p := range found {
-		if !p.Image {
-			continue
+		if p.Image {
+			args = append(args, "./"+path.Join(p.Dir, "cmd", p.Command))
 		}
-		if err := p.build(ctx, root, os.DevNull, "CGO_ENABLED=0", "GOOS="+goos, "GOARCH="+goarch); err != nil {
-			return fmt.Errorf("%s: %w", p.Dir, err)
-		}
+	}
+	build := exec.CommandContext(ctx, "go", args...)
+	build.Dir = root
+	build.Env = append(os.Environ(), "CGO_ENABLED=0", "GOOS="+goos, "GOARCH="+goarch)
+	if text, err := build.CombinedOutput(); err != nil {
+		return fmt.Errorf("build: %w\n%s", err, text)
 	}
 	return nil
 }
 
 // build compiles from the module's own folder: that works with a workspace and
 // without.
-func (p *Program) build(ctx context.Context, root, out string, env ...string) error {
+func (p *Program) build(ctx context.Context, root, out string) error {
 	build := exec.CommandContext(ctx, "go", "build", "-o", out, "./cmd/"+p.Command)
 	build.Dir = filepath.Join(root, p.Dir)
-	build.Env = append(os.Environ(), env...)
 	if text, err := build.CombinedOutput(); err != nil {
 		return fmt.Errorf("build: %w\n%s", err, text)
 	}

@@ -27,21 +27,28 @@ func Overlays(tree string) ([]string, error) {
 // of its container their names where the container is not alone in its pod, since
 // Kubernetes would take the same name twice for the first one.
 func Manifests(overlay string, catalogue Catalogue) (Fleet, error) {
+	m, err := render(overlay)
+	if err != nil {
+		return Fleet{}, err
+	}
+	return m.fleet("kubernetes/"+filepath.Base(overlay), catalogue)
+}
+
+func render(overlay string) (m manifests, err error) {
 	rendered, err := krusty.MakeKustomizer(krusty.MakeDefaultOptions()).Run(filesys.MakeFsOnDisk(), overlay)
 	if err != nil {
-		return Fleet{}, fmt.Errorf("render %s: %w", overlay, err)
+		return m, fmt.Errorf("render %s: %w", overlay, err)
 	}
-	var m manifests
 	for _, r := range rendered.Resources() {
 		text, err := r.AsYAML()
 		if err != nil {
-			return Fleet{}, fmt.Errorf("render %s: %w", overlay, err)
+			return m, fmt.Errorf("render %s: %w", overlay, err)
 		}
 		if err := m.add(text); err != nil {
-			return Fleet{}, fmt.Errorf("%s: %s: %w", overlay, r.CurId(), err)
+			return m, fmt.Errorf("%s: %s: %w", overlay, r.CurId(), err)
 		}
 	}
-	return m.fleet("kubernetes/"+filepath.Base(overlay), catalogue)
+	return m, nil
 }
 
 // manifests are the objects of an overlay, by kind, as far as they matter here.

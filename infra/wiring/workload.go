@@ -32,6 +32,7 @@ type podTemplate struct {
 	Spec     struct {
 		Automount       *bool           `yaml:"automountServiceAccountToken"`
 		ServiceLinks    *bool           `yaml:"enableServiceLinks"`
+		ShareProcesses  bool            `yaml:"shareProcessNamespace"`
 		Grace           *int            `yaml:"terminationGracePeriodSeconds"`
 		SecurityContext securityContext `yaml:"securityContext"`
 		Spread          []struct {

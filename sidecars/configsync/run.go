@@ -11,10 +11,10 @@ import (
 	clientv3 "go.etcd.io/etcd/client/v3"
 
 	"github.com/flotilla-dev/flotilla/internal/api"
+	"github.com/flotilla-dev/flotilla/internal/notify"
 	"github.com/flotilla-dev/flotilla/internal/process"
 	"github.com/flotilla-dev/flotilla/sidecars/configsync/folder"
 	"github.com/flotilla-dev/flotilla/sidecars/configsync/follow"
-	"github.com/flotilla-dev/flotilla/sidecars/configsync/notify"
 )
 
 // Run keeps the files until ctx ends.

@@ -10,10 +10,10 @@ import (
 
 	"github.com/labstack/echo/v4"
 
+	"github.com/flotilla-dev/flotilla/internal/notify"
 	"github.com/flotilla-dev/flotilla/sidecars/configsync/etcdclient"
 	"github.com/flotilla-dev/flotilla/sidecars/configsync/folder"
 	"github.com/flotilla-dev/flotilla/sidecars/configsync/follow"
-	"github.com/flotilla-dev/flotilla/sidecars/configsync/notify"
 )
 
 // sidecar passes snapshots of etcd on to the folder and changes of the folder on

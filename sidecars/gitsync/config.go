@@ -8,8 +8,8 @@ import (
 	"time"
 
 	"github.com/flotilla-dev/flotilla/internal/config"
+	"github.com/flotilla-dev/flotilla/internal/notify"
 	"github.com/flotilla-dev/flotilla/internal/process"
-	"github.com/flotilla-dev/flotilla/sidecars/gitsync/notify"
 	"github.com/flotilla-dev/flotilla/sidecars/gitsync/tree"
 )
 

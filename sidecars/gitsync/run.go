@@ -12,9 +12,9 @@ import (
 	"github.com/flotilla-dev/flotilla/internal/api"
 	"github.com/flotilla-dev/flotilla/internal/certs"
 	"github.com/flotilla-dev/flotilla/internal/httpclient"
+	"github.com/flotilla-dev/flotilla/internal/notify"
 	"github.com/flotilla-dev/flotilla/internal/process"
 	"github.com/flotilla-dev/flotilla/internal/retry"
-	"github.com/flotilla-dev/flotilla/sidecars/gitsync/notify"
 	"github.com/flotilla-dev/flotilla/sidecars/gitsync/place"
 	"github.com/flotilla-dev/flotilla/sidecars/gitsync/source"
 )

@@ -126,13 +126,13 @@ func (n *Notifier) deliver() {
 	if err != nil {
 		if n.status.Error != err.Error() { // told once
 			n.Count(result)
-			n.Log.Warn("application not told of its new configuration", "error", err)
+			n.Log.Warn("application not told of its new files", "error", err)
 		}
 		n.status.Error = err.Error()
 		return
 	}
 	n.Count(result)
-	n.Log.Info("application told of its new configuration", "signal", string(n.Signal), "pid", pid, "result", result)
+	n.Log.Info("application told of its new files", "signal", string(n.Signal), "pid", pid, "result", result)
 	n.status.PID, n.status.At, n.status.Error = pid, time.Now().UTC().Truncate(time.Millisecond), ""
 	if n.due == due { // else the files were written again
 		n.due, n.status.Pending = 0, false
