@@ -13,8 +13,8 @@
 // Unlike memcached: one LRU list instead of segments and slab classes, so that
 // eviction is exact but its order differs; expiry is exact instead of to the
 // second; expired items take room until they are asked for or pushed out; no
-// binary protocol, no UDP, no SASL; of stats only the general and the settings;
-// no commands of slabs, lru, lru_crawler, watch and extstore. And the data block of a storage
-// command whose line is wrong is skipped, where memcached takes it for commands:
-// what an application stores must never be executed.
+// binary protocol, no UDP, no SASL; of stats only the general and the settings; no
+// commands of slabs, lru, lru_crawler, watch and extstore. And the data block of a
+// storage command whose line is wrong is skipped, where memcached takes it for
+// commands: what an application stores must never be executed.
 package memcached
