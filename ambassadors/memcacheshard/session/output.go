@@ -80,6 +80,7 @@ func (s *Session) answer(seq uint64, slot *slot, text []byte) {
 		text = nil
 	}
 	s.hold(len(text))
+	s.typical = max(len(text), s.typical-(s.typical-len(text))/8)
 	if seq != s.slots.first {
 		slot.done, slot.text = true, append(slot.text[:0], text...)
 		return

@@ -41,12 +41,14 @@ type Session struct {
 	touched []*link.Link // have requests that are not written yet
 	now     time.Time    // when the present commands came
 	verbs   [wire.Verbs]uint32
+	ended   bool // the reading goroutine has seen that the client is gone
 
 	mu      sync.Mutex // guards all below
 	slots   slots
 	out     []byte // answers in their order
 	spare   []byte
 	held    int // bytes of all answers that the client has not taken
+	typical int // bytes of an answer, by those that have come
 	writing bool
 	dirty   bool // somebody is to flush
 	gone    bool // the client takes no answers any more
@@ -57,7 +59,7 @@ type Session struct {
 
 // New returns a session with a client. number is different for all clients.
 func New(o *Options, conn net.Conn, number uint64) *Session {
-	s := &Session{o: o, conn: conn, writer: nonblock.NewWriter(conn), number: number, in: wire.NewCommands(o.Limits)}
+	s := &Session{o: o, conn: conn, writer: nonblock.NewWriter(conn), number: number, in: wire.NewCommands(o.Limits), typical: cautious}
 	s.changed.L = &s.mu
 	return s
 }
@@ -77,8 +79,11 @@ func (s *Session) Serve(ctx context.Context) {
 	}
 }
 
-// errQuit ends a session on its client's wish.
-var errQuit = errors.New("quit")
+// Why a session ends: on its client's wish, or because that is gone.
+var (
+	errQuit = errors.New("quit")
+	errGone = errors.New("gone")
+)
 
 // take handles the commands that have come, and sends what they ask of servers.
 func (s *Session) take(ctx context.Context) error {
@@ -90,6 +95,9 @@ func (s *Session) take(ctx context.Context) error {
 		}
 		if err == nil {
 			err = s.handle(&cmd)
+			if err == nil && s.ended {
+				err = errGone
+			}
 		} else {
 			s.o.Metrics.refused("protocol")
 			s.say(&wire.Command{}, err.Error())
@@ -142,16 +150,26 @@ func (s *Session) open(cmd *wire.Command) (uint64, *slot) {
 			s.await()
 		}
 	}
+	s.ended = s.gone
 	seq, slot := s.slots.push()
 	slot.verb, slot.quiet = cmd.Verb, cmd.Quiet
 	return seq, slot
 }
 
-func (s *Session) full() bool { return s.slots.n >= s.o.Pipeline || s.held > softLimit }
+func (s *Session) full() bool {
+	return s.slots.n >= s.o.Pipeline || s.held > softLimit || s.slots.n > 0 && s.slots.n*s.typical > window
+}
 
-// softLimit is from how many bytes of unread answers on no more commands of a
-// client are read.
-const softLimit = 256 << 10
+const (
+	// softLimit is from how many bytes of unread answers on no more commands of a
+	// client are read.
+	softLimit = 256 << 10
+	// window is how many bytes of answers a client may have under way, as far as one
+	// can tell by those that have come, so that a pipeline of large values does not
+	// fill the connection that all share. It begins as if they were cautious.
+	window   = 4 << 20
+	cautious = 64 << 10
+)
 
 func (s *Session) await() {
 	s.waiting = true

@@ -102,14 +102,14 @@ var value, va = []byte("VALUE "), []byte("VA ")
 func follows(line []byte, inside bool) (block int, more bool, err error) {
 	number := 0
 	switch {
-	case line[0] != 'V':
+	case line[0] != 'V' || len(line) < 2 || line[1] != 'A':
 		return 0, false, nil
 	case bytes.HasPrefix(line, value):
 		number, more = 3, true
-	case !inside && bytes.HasPrefix(line, va):
+	case inside:
+		return 0, false, ErrAnswer
+	case bytes.HasPrefix(line, va):
 		number = 1
-	default:
-		return 0, false, nil
 	}
 	n, ok := sizeAt(line, number)
 	if !ok {
