@@ -3,6 +3,7 @@ module github.com/flotilla-dev/flotilla/ambassadors/memcacheshard
 go 1.26.0
 
 require (
+	github.com/bradfitz/gomemcache v0.0.0-20260422231931-4d751bb6e37c
 	github.com/flotilla-dev/flotilla/internal v0.0.0
 	github.com/prometheus/client_golang v1.25.0
 	go.uber.org/goleak v1.3.0

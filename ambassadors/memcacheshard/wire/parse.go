@@ -31,7 +31,9 @@ func (c *Commands) parse(line []byte) (cmd Command, size int, err error) {
 		c.meta(&cmd, words)
 	case "ms":
 		size, err = c.metaStore(&cmd, words)
-	case "delete", "incr", "decr", "touch":
+	case "delete":
+		cmd.remove(words)
+	case "incr", "decr", "touch":
 		cmd.change(name, words)
 	default:
 		cmd.rest(name, words)
@@ -111,29 +113,41 @@ func last(words [][]byte, n int) string {
 	return string(words[n])
 }
 
-// change is delete <key>, incr <key> <delta>, decr <key> <delta> or touch <key>
-// <exptime>, each with noreply or not.
-func (c *Command) change(name string, words [][]byte) {
-	want := 3
-	if name == "delete" {
-		if want = 2; len(words) > 2 && string(words[2]) == "0" { // an old form
-			want = 3
-		}
-	}
-	if len(words) != want && len(words) != want+1 {
+// remove is delete <key> [noreply]; an old form has a 0 after the key.
+func (c *Command) remove(words [][]byte) {
+	if len(words) < 2 || len(words) > 4 {
 		c.refuse(unknown)
 		return
 	}
-	c.Quiet = last(words, want) == "noreply"
+	rest := words[2:]
+	c.Quiet = len(rest) > 0 && string(rest[len(rest)-1]) == "noreply"
+	if c.Quiet {
+		rest = rest[:len(rest)-1]
+	}
+	c.Verb, c.Key = Change, words[1]
+	switch {
+	case len(rest) > 1, len(rest) == 1 && string(rest[0]) != "0":
+		c.refuse(badFormat + ".  Usage: delete <key> [noreply]")
+	case len(c.Key) > maxKey:
+		c.refuse(badFormat)
+	}
+}
+
+// change is incr <key> <delta>, decr <key> <delta> or touch <key> <exptime>, each
+// with noreply or not.
+func (c *Command) change(name string, words [][]byte) {
+	if len(words) != 3 && len(words) != 4 {
+		c.refuse(unknown)
+		return
+	}
+	c.Quiet = last(words, 3) == "noreply"
 	c.Verb, c.Key = Change, words[1]
 	switch {
 	case len(c.Key) > maxKey:
 		c.refuse(badFormat)
-	case name == "delete" && len(words) > want && !c.Quiet:
-		c.refuse(badFormat + ".  Usage: delete <key> [noreply]")
 	case name == "touch" && !isInt(words[2], 32):
 		c.refuse(badExptime)
-	case len(name) == 4 && !isUint(words[2], 64): // incr, decr
+	case name != "touch" && !isUint(words[2], 64):
 		c.refuse(badDelta)
 	}
 }
@@ -244,11 +258,23 @@ func (c *Commands) flags(cmd *Command, key []byte, words [][]byte) {
 	}
 	decoded, err := base64.StdEncoding.AppendDecode(c.key[:0], key)
 	if err != nil || len(decoded) == 0 {
-		cmd.refuse("CLIENT_ERROR error decoding key")
-		cmd.Quiet = false
+		cmd.undecodable()
 		return
 	}
 	c.key, cmd.Key = decoded, decoded
+}
+
+// undecodable refuses a key that is no base64, in the words that memcached has
+// for each command.
+func (c *Command) undecodable() {
+	text := "CLIENT_ERROR error decoding key"
+	switch c.Verb {
+	case MetaDelete, MetaArithmetic:
+		text = "CLIENT_ERROR invalid or duplicate flag"
+	case MetaDebug:
+		text = badFormat
+	}
+	*c = refused(text)
 }
 
 // unmute takes the wish for silence out of the line.
