@@ -240,7 +240,7 @@ func TestWhoWaitsForRoomIsLetGoWhenTheServerIsGivenUp(t *testing.T) {
 	to := newInbox()
 	s.Hang()
 	large := "set k 0 0 8000000\r\n" + strings.Repeat("x", 8_000_000) + "\r\n" // more than sockets hold
-	for i := uint64(0); i < 3; i++ { // the first is being written, the second waits for it, the third finds no room
+	for i := uint64(0); i < 3; i++ {                                           // the first is being written, the second waits for it, the third finds no room
 		if errors.Is(send(t, l, to, i, large), ErrBusy) {
 			l.Room()
 		}
