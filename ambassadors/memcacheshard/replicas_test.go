@@ -187,6 +187,66 @@ func TestConditionsAreDecidedByOneReplica(t *testing.T) {
 	same("k", "")
 }
 
+func TestADeleteReachesReplicasWhereverTheKeyIs(t *testing.T) {
+	t.Parallel()
+	_, c, servers := replicated(t, 3, nil)
+	for command, answer := range map[string]string{"delete k": "NOT_FOUND\r\n", "md k": "NF\r\n", "md k C5": "NF\r\n"} {
+		servers[2].Put("k", "left over")
+		c.expect(command+"\r\n", answer)
+		if got := servers[2].Value("k"); got != "" {
+			t.Errorf("after %s a replica holds %q", command, got)
+		}
+	}
+}
+
+// Whatever many clients do to a key at the same time, all replicas end with the
+// same value.
+func TestReplicasAgreeUnderConcurrentWrites(t *testing.T) {
+	t.Parallel()
+	r, c, servers := replicated(t, 3, map[string]string{"MEMCACHESHARD_CONNECTIONS": "4", "MEMCACHESHARD_TIMEOUT": "15s"})
+	done := make(chan struct{})
+	for n := range 8 {
+		go func() {
+			defer func() { done <- struct{}{} }()
+			one := dial(t, r.data)
+			for i := range 100 {
+				fmt.Fprintf(one, "set k 0 0 3\r\n%03d\r\nincr k 1\r\nadd k 0 0 1\r\n1\r\nappend k 0 0 1\r\n7\r\nset l%d 0 0 1 noreply\r\n1\r\n", i, n)
+			}
+			for range 400 {
+				if line := one.line(); line == "closed" || strings.HasPrefix(line, "SERVER_ERROR") {
+					t.Errorf("client %d reads %q", n, line)
+					return
+				}
+			}
+		}()
+	}
+	for range 8 {
+		<-done
+	}
+	c.expect("", "")
+	if a, b, c := servers[0].Value("k"), servers[1].Value("k"), servers[2].Value("k"); a == "" || a != b || b != c {
+		t.Errorf("the replicas hold %q, %q and %q", a, b, c)
+	}
+}
+
+func TestAReplicaThatMissedAWriteIsNotAskedEvenWhenItIsTheLast(t *testing.T) {
+	t.Parallel()
+	_, c, servers := replicated(t, 2, map[string]string{"MEMCACHESHARD_RETRY_TIMEOUT": "1m"})
+	c.expect("set k 0 0 3\r\nold\r\n", "STORED\r\n")
+	servers[0].Hang()
+	c.expect("set k 0 0 3\r\nnew\r\n", "STORED\r\n") // missed by the first
+	servers[0].Break()
+	servers[0].Resume()
+	servers[1].Kill()
+	for range 20 {
+		for _, command := range []string{"get k", "mg k v", "get k other", "incr k 1", "set k 0 0 1\r\n1"} {
+			if got := c.ask(command + "\r\n"); !strings.HasPrefix(got, "SERVER_ERROR shard s0 ") {
+				t.Fatalf("%q is answered by %q", command, got)
+			}
+		}
+	}
+}
+
 func TestAReplicaThatDisagreesForgetsTheKey(t *testing.T) {
 	t.Parallel()
 	_, c, servers := replicated(t, 2, nil)

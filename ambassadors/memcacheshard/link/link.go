@@ -106,13 +106,30 @@ func New(o Options) *Link {
 func (l *Link) Send(now time.Time, head, tail []byte, c Call) error {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	switch {
-	case l.closing:
-		return ErrClosed
-	case l.state == idle && now.Before(l.refused):
-		return ErrDown
-	case l.full():
+	if l.full() {
 		return ErrBusy
+	}
+	return l.queue(now, head, tail, c)
+}
+
+// Insist is Send for who cannot wait: the link takes the request though it has
+// MaxBytes to write. The caller has a bound of its own for that.
+func (l *Link) Insist(now time.Time, head, tail []byte, c Call) error {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if l.calls.n >= l.o.MaxCalls {
+		return ErrBusy
+	}
+	return l.queue(now, head, tail, c)
+}
+
+// queue is called with mu held.
+func (l *Link) queue(now time.Time, head, tail []byte, c Call) error {
+	if l.closing {
+		return ErrClosed
+	}
+	if l.state == idle && now.Before(l.refused) {
+		return ErrDown
 	}
 	l.out = append(append(l.out, head...), tail...)
 	c.sent = now

@@ -106,12 +106,19 @@ func (s *Session) fetch(cmd *wire.Command, g *gather) {
 	}
 	first := make([]*shard.Replica, len(g.parts))
 	for i := range g.parts {
-		g.parts[i].order = g.parts[i].shard.Order(g.parts[i].start)
-		first[i] = g.parts[i].order[0]
+		p := &g.parts[i]
+		if p.order = p.shard.Order(p.start); len(p.order) > 0 {
+			first[i] = p.order[0]
+		}
 	}
 	s.mu.Unlock()
 	for i, r := range first { // the parts are the links' from here on, but for their lines
-		s.begin(r, g.parts[i].line, nil, link.Token{Seq: seq, Part: int32(i)})
+		t := link.Token{Seq: seq, Part: int32(i)}
+		if r == nil {
+			s.Fail(t, link.ErrDown)
+			continue
+		}
+		s.begin(r, g.parts[i].line, nil, t)
 	}
 }
 

@@ -37,9 +37,10 @@ func (s *Session) follow(r *shard.Replica, line, data []byte, t link.Token) erro
 	return send(r.Link(s.number), line, data, link.Call{To: s, Token: t})
 }
 
-// send sends a request at once.
+// send sends a request at once. Who sends so has the command it is for counted as
+// its client's memory.
 func send(l *link.Link, line, data []byte, c link.Call) error {
-	if err := l.Send(time.Now(), line, data, c); err != nil {
+	if err := l.Insist(time.Now(), line, data, c); err != nil {
 		return err
 	}
 	l.Flush()

@@ -10,25 +10,31 @@ import (
 
 // spread is a write to a shard with replicas.
 //
-// A plain write goes to all at once. A write with a condition, whose outcome
-// depends on what a server holds, is decided by the first replica that answers;
-// when it was done there, the others are told what was done. The client gets the
-// answer of the first one when all have answered or failed. A replica that failed
-// has missed the write; one that did not do what the first did forgets the key.
+// The first replica that answers decides it: whether an add, a cas or an incr can
+// be done depends on what a server holds. When it was done, the others are told
+// what was done, in the order in which the first one did it. The client gets the
+// answer of the first when all have answered or failed. A replica that failed has
+// missed the write; one that does not agree forgets the key.
 type spread struct {
 	seq      uint64
 	verb     wire.Verb
 	shard    *shard.Shard
 	key      []byte
-	replicas []*shard.Replica // in the key's order
-	answers  [][]byte         // of each; nil: none
-	failures []error          // of each
-	left     int              // requests without an answer
-	decider  int              // the replica that is asked first; len(replicas) when there is nothing to decide
-	line     []byte           // what it is asked
+	order    []*shard.Replica // that are asked, until one decides
+	line     []byte           // what they are asked
 	effect   []byte           // what the others are told
 	data     []byte
+	deletes  bool // the others are to have nothing under the key, also where the first had nothing
+	left     int  // requests without an answer
+	asked    int  // the present one of order
+	answer   []byte
+	err      error            // of the last one of order that failed
+	others   []*shard.Replica // that were told: parts from told on
+	disagree []*shard.Replica
 }
+
+// told is the part of the first replica that is told.
+const told = 1 << 16
 
 // replicated sends a command with one key to a shard with replicas.
 func (s *Session) replicated(cmd *wire.Command, sh *shard.Shard) {
@@ -36,81 +42,103 @@ func (s *Session) replicated(cmd *wire.Command, sh *shard.Shard) {
 		s.read(cmd, sh)
 		return
 	}
-	replicas := sh.Order(sh.Start(cmd.Key))
 	w := &spread{
-		verb: cmd.Verb, shard: sh, key: bytes.Clone(cmd.Key), replicas: replicas, answers: make([][]byte, len(replicas)), failures: make([]error, len(replicas)),
-		line: bytes.Clone(cmd.Line), data: bytes.Clone(cmd.Data),
+		verb: cmd.Verb, shard: sh, key: bytes.Clone(cmd.Key), order: sh.Order(sh.Start(cmd.Key)),
+		line: bytes.Clone(cmd.Line), effect: cmd.AppendEffect(nil), data: bytes.Clone(cmd.Data), deletes: cmd.Deletes(), left: 1, err: link.ErrDown,
 	}
-	effect, conditional := cmd.AppendEffect(nil)
-	w.effect = effect
 	seq, slot := s.open(cmd)
 	w.seq, slot.plan = seq, w
-	if conditional {
-		w.left = 1
+	s.hold(w.size())
+	if len(w.order) == 0 {
+		w.missed(link.ErrDown)
+		s.hold(-w.size())
+		s.answer(seq, slot, w.result())
 		s.mu.Unlock()
-		s.begin(replicas[0], w.line, w.data, link.Token{Seq: seq})
 		return
 	}
-	w.left, w.decider = len(replicas), len(replicas)
+	first := w.order[0]
 	s.mu.Unlock()
-	for i, r := range replicas {
-		t := link.Token{Seq: seq, Part: int32(i)}
-		if i > 0 && !r.Writable() {
-			s.Fail(t, link.ErrDown)
-			continue
-		}
-		s.begin(r, w.line, w.data, t)
-	}
+	s.begin(first, w.line, w.data, link.Token{Seq: seq})
 }
 
+// size is what the command takes of memory until it is answered.
+func (w *spread) size() int { return len(w.line) + len(w.effect) + len(w.data) }
+
 func (w *spread) answered(s *Session, n int32, text []byte) bool {
-	if text == nil {
-		return w.failed(s, n, errTooLarge)
-	}
-	w.answers[n] = bytes.Clone(text)
 	w.left--
-	if int(n) == w.decider && wire.Done(w.verb, text) {
-		for i := range w.replicas {
-			w.tell(s, i)
+	switch {
+	case text == nil:
+		w.left++
+		return w.failed(s, n, errTooLarge)
+	case n >= told:
+		if !w.deletes && !wire.Agree(w.verb, w.answer, text) {
+			w.disagree = append(w.disagree, w.others[n-told])
+		}
+	default:
+		w.answer = bytes.Clone(text)
+		switch {
+		case wire.Done(w.verb, text), w.deletes && wire.Absent(text):
+			w.tell(s)
+		case bytes.HasPrefix(text, []byte("SERVER_ERROR")): // memcached has forgotten the value before, too
+			w.forget(s)
 		}
 	}
 	return w.over(s)
 }
 
-// tell tells a replica what the decider did.
-func (w *spread) tell(s *Session, i int) {
-	if i == w.decider || w.failures[i] != nil {
-		return
+// tell tells all but the one that decided.
+func (w *spread) tell(s *Session) {
+	for _, r := range w.shard.Replicas() {
+		if r == w.order[w.asked] {
+			continue
+		}
+		err := link.ErrDown
+		if r.Writable() {
+			err = s.follow(r, w.effect, w.data, link.Token{Seq: w.seq, Part: int32(told + len(w.others))})
+		}
+		if err != nil {
+			r.Missed(w.key, err)
+			continue
+		}
+		w.others = append(w.others, r)
+		w.left++
 	}
-	err := link.ErrDown
-	if w.replicas[i].Writable() {
-		err = s.follow(w.replicas[i], w.effect, w.data, link.Token{Seq: w.seq, Part: int32(i)})
+}
+
+// forget lets all but the one that decided forget the key.
+func (w *spread) forget(s *Session) {
+	for _, r := range w.shard.Replicas() {
+		if r != w.order[w.asked] {
+			s.forget(r, w.key)
+		}
 	}
-	if err != nil {
-		w.failures[i] = err
-		w.replicas[i].Missed(w.key, err)
-		return
-	}
-	w.left++
 }
 
 func (w *spread) failed(s *Session, n int32, err error) bool {
-	w.failures[n] = err
-	w.replicas[n].Missed(w.key, err)
 	w.left--
-	for int(n) == w.decider && w.decider+1 < len(w.replicas) { // the next one decides
-		w.decider++
-		n = int32(w.decider)
-		s.o.Metrics.failovers.Inc()
-		if err := s.follow(w.replicas[n], w.line, w.data, link.Token{Seq: w.seq, Part: n}); err != nil {
-			w.failures[n] = err
-			w.replicas[n].Missed(w.key, err)
-			continue
-		}
-		w.left++
-		return false
+	if n >= told {
+		w.others[n-told].Missed(w.key, err)
+		return w.over(s)
 	}
-	return w.over(s)
+	for {
+		w.err = err
+		w.order[w.asked].Missed(w.key, err)
+		if w.asked++; w.asked == len(w.order) {
+			return w.over(s)
+		}
+		s.o.Metrics.failovers.Inc()
+		if err = s.follow(w.order[w.asked], w.line, w.data, link.Token{Seq: w.seq}); err == nil {
+			w.left++
+			return false
+		}
+	}
+}
+
+// missed notes that no replica has the write.
+func (w *spread) missed(err error) {
+	for _, r := range w.shard.Replicas() {
+		r.Missed(w.key, err)
+	}
 }
 
 // over tells whether nothing is left, and makes the replicas agree then.
@@ -118,24 +146,16 @@ func (w *spread) over(s *Session) bool {
 	if w.left > 0 {
 		return false
 	}
-	first := w.result()
-	if !wire.Done(w.verb, first) {
-		return true
+	for _, r := range w.disagree {
+		s.forget(r, w.key)
 	}
-	for i, answer := range w.answers {
-		if answer != nil && !wire.Agree(w.verb, first, answer) {
-			s.forget(w.replicas[i], w.key)
-		}
-	}
+	s.hold(-w.size())
 	return true
 }
 
-// result is the answer of the first replica that gave one.
 func (w *spread) result() []byte {
-	for _, answer := range w.answers {
-		if answer != nil {
-			return answer
-		}
+	if w.answer != nil {
+		return w.answer
 	}
-	return serverError(w.shard.Name(), w.failures[0])
+	return serverError(w.shard.Name(), w.err)
 }

@@ -6,8 +6,9 @@
 // With replicas each key has an order of them, which is the same for all routers
 // that have the same configuration: it begins with the replica that the key's
 // checksum says, so that reads are spread. The first live one in that order
-// answers reads and decides writes with a condition; plain writes go to all live
-// ones.
+// answers reads and decides writes; what was done there is then done on the others,
+// in the same order, because the answers of one connection come in the order of
+// its requests.
 //
 // # A replica that missed a write
 //

@@ -37,7 +37,11 @@ func newReplica(s *Shard, addr string) *Replica {
 	r := &Replica{shard: s, addr: addr, meter: s.o.Meter(addr)}
 	o := s.o.Link
 	o.Addr, o.Failed, o.Worked = addr, r.failed, r.worked
-	for range max(s.o.Connections, 1) {
+	connections := max(s.o.Connections, 1)
+	if len(s.o.Servers) > 1 {
+		connections = 1 // so that all replicas get writes in one order
+	}
+	for range connections {
 		r.links = append(r.links, link.New(o))
 	}
 	r.meter.watch(r)
@@ -49,6 +53,13 @@ func (r *Replica) Addr() string { return r.addr }
 
 // Live tells whether the replica may be read.
 func (r *Replica) Live() bool { return r.state.Load() == live }
+
+// fresh tells whether the replica has missed no write.
+func (r *Replica) fresh() bool {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return len(r.missed) == 0 && !r.all && r.state.Load() != healing
+}
 
 // Writable tells whether the replica is to have writes.
 func (r *Replica) Writable() bool { return r.state.Load() != away }

@@ -74,20 +74,22 @@ func (s *Shard) Start(key []byte) int {
 	return int(crc32.ChecksumIEEE(key) % uint32(len(s.replicas)))
 }
 
-// Order returns the replicas from start on, the live ones before those that are
-// set aside.
+// Order returns the replicas that may be asked for the keys that begin at start,
+// in their order: the live ones. Without any it is those that are set aside and
+// have missed nothing; what has missed a write is not asked.
 func (s *Shard) Order(start int) []*Replica {
 	order := make([]*Replica, 0, len(s.replicas))
-	var away []*Replica
 	for i := range s.replicas {
-		r := s.replicas[(start+i)%len(s.replicas)]
-		if r.Live() {
+		if r := s.replicas[(start+i)%len(s.replicas)]; r.Live() {
 			order = append(order, r)
-		} else {
-			away = append(away, r)
 		}
 	}
-	return append(order, away...)
+	for i := 0; i < len(s.replicas) && len(order) == 0; i++ {
+		if r := s.replicas[(start+i)%len(s.replicas)]; r.fresh() {
+			order = append(order, r)
+		}
+	}
+	return order
 }
 
 // Connect dials all servers.

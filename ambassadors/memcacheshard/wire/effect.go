@@ -22,46 +22,40 @@ func (c *Command) AppendMiss(b []byte) []byte {
 	return append(b, "\r\n"...)
 }
 
-// AppendEffect tells whether the outcome of a write depends on what a server
-// holds, and appends the line of a request that does the same on another server
-// once it was done: without the condition where there is one, and as it is where
-// it changes a value that is there.
-func (c *Command) AppendEffect(b []byte) (line []byte, conditional bool) {
-	switch c.Verb {
-	case Store:
-		return c.storeEffect(b)
-	case Change:
-		return append(b, c.Line...), c.Name[0] == 'i' || c.Name[1] == 'e' && c.Name[2] == 'c' // incr, decr
-	case MetaStore:
-		mode := byte('S')
-		for _, word := range c.Args {
-			if word[0] == 'M' && len(word) == 2 {
-				mode = word[1]
-			}
+// AppendEffect appends the line of a request that does on another server what a
+// write has done on the first: without its condition where there is one, and as it
+// is where it changes a value that is there.
+func (c *Command) AppendEffect(b []byte) []byte {
+	switch {
+	case c.Verb == Store && len(c.Args) > 3, string(c.Name) == "add", string(c.Name) == "replace":
+		b = append(append(b, "set "...), c.Key...)
+		for _, arg := range c.Args[:3] {
+			b = append(append(b, ' '), arg...)
 		}
-		if mode == 'A' || mode == 'P' {
-			return c.without(b, "CI"), true
-		}
-		return c.without(b, "CIM"), mode != 'S' || c.Flags.Has("CI")
-	case MetaDelete:
-		return c.without(b, "C"), c.Flags.Has("C")
-	case MetaArithmetic:
-		return c.without(b, "C"), true
+		return append(b, "\r\n"...)
+	case c.Verb == MetaStore && c.extends():
+		return c.without(b, "CI")
+	case c.Verb == MetaStore:
+		return c.without(b, "CIM")
+	case c.Verb == MetaDelete, c.Verb == MetaArithmetic:
+		return c.without(b, "C")
 	}
-	return append(b, c.Line...), false
+	return append(b, c.Line...)
 }
 
-func (c *Command) storeEffect(b []byte) ([]byte, bool) {
-	switch string(c.Name) {
-	case "set", "append", "prepend":
-		return append(b, c.Line...), string(c.Name) != "set"
+// extends tells whether ms appends or prepends.
+func (c *Command) extends() bool {
+	for _, word := range c.Args {
+		if word[0] == 'M' && len(word) == 2 {
+			return word[1] == 'A' || word[1] == 'P'
+		}
 	}
-	b = append(append(b, "set "...), c.Key...)
-	for _, arg := range c.Args[:3] {
-		b = append(append(b, ' '), arg...)
-	}
-	return append(b, "\r\n"...), true
+	return false
 }
+
+// Deletes tells whether the command is to leave nothing under its key, or nothing
+// that counts as fresh.
+func (c *Command) Deletes() bool { return c.Verb == MetaDelete || string(c.Name) == "delete" }
 
 // without appends the line of a meta command without some of its flags.
 func (c *Command) without(b []byte, letters string) []byte {
@@ -86,6 +80,11 @@ func Done(verb Verb, answer []byte) bool {
 		return bytes.HasPrefix(answer, []byte("DELETED")) || bytes.HasPrefix(answer, []byte("TOUCHED")) || answer[0] >= '0' && answer[0] <= '9'
 	}
 	return bytes.HasPrefix(answer, []byte("HD")) || bytes.HasPrefix(answer, []byte("VA"))
+}
+
+// Absent tells whether an answer says that there was nothing under the key.
+func Absent(answer []byte) bool {
+	return bytes.HasPrefix(answer, []byte("NOT_FOUND")) || bytes.HasPrefix(answer, []byte("NF"))
 }
 
 // Agree tells whether another answer than the first says that the same was done.
