@@ -295,3 +295,28 @@ func talk(c *client, n int) error {
 	}
 	return nil
 }
+
+// A pipeline of large values must not fill the connection that all clients share.
+func TestAPipelineOfLargeValuesIsPaced(t *testing.T) {
+	t.Parallel()
+	servers := fakes(t, 1)
+	r := before(t, servers, map[string]string{"MEMCACHESHARD_TIMEOUT": "20s"})
+	servers[0].Put("large", strings.Repeat("x", 1<<20))
+	c := dial(t, r.data)
+	c.expect("get large\r\n", "VALUE large 0 1048576\r\n"+strings.Repeat("x", 1<<20)+"\r\nEND\r\n")
+	servers[0].Hang()
+	c.send(strings.Repeat("get large\r\n", 20))
+	inFlight := func(n string) func() bool {
+		return func() bool { return strings.Contains(get(t, "http://"+r.admin+"/shards"), `"in_flight": `+n+"\n") }
+	}
+	eventually(t, "the window is used", inFlight("4")) // 4 MiB
+	for range 20 {
+		if !inFlight("4")() {
+			t.Fatal("more than the window is under way")
+		}
+	}
+	servers[0].Resume()
+	if n, err := io.CopyN(io.Discard, c.in, 20<<20); err != nil {
+		t.Errorf("after %d bytes: %v", n, err)
+	}
+}
