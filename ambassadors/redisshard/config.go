@@ -3,6 +3,7 @@ package redisshard
 import (
 	"fmt"
 	"net"
+	"strings"
 	"time"
 
 	"github.com/flotilla-dev/flotilla/internal/config"
@@ -34,6 +35,8 @@ type Config struct {
 	FailureLimit int            `env:"REDISSHARD_FAILURE_LIMIT" envDefault:"2" doc:"of that pool: failures in a row that make a server be left out"`
 	RetryTimeout time.Duration  `env:"REDISSHARD_RETRY_TIMEOUT" envDefault:"2s" doc:"of that pool: how long it is left out"`
 	Timeout      time.Duration  `env:"REDISSHARD_TIMEOUT" envDefault:"1s" doc:"for an answer of a server, and for a connection to it, where the file says nothing"`
+
+	Replicas []string `env:"REDISSHARD_REPLICAS" doc:"servers that are asked for reads in place of a shard, comma-separated: name=host:port each, by the name of the shard. What they answer may be a little old"`
 
 	User               string         `env:"REDISSHARD_USER" envDefault:"default" doc:"user at the servers"`
 	PasswordFile       string         `env:"REDISSHARD_PASSWORD_FILE" doc:"file with the password at the servers, read for each connection; redis_auth of a pool comes first"`
@@ -80,6 +83,9 @@ func (c Config) validate() error {
 	must(c.ClientMemory >= 2*c.MaxReply, "REDISSHARD_CLIENT_MEMORY", "want at least twice REDISSHARD_MAX_REPLY, which is %s", c.MaxReply)
 	must(c.Memory >= c.ClientMemory, "REDISSHARD_MEMORY", "want at least REDISSHARD_CLIENT_MEMORY, which is %s", c.ClientMemory)
 	must(bool(c.TLS) || c.CAFile == "" && c.ServerName == "", "REDISSHARD_TLS", "is off, so REDISSHARD_CA_FILE and REDISSHARD_SERVER_NAME have no meaning")
+	if _, err := c.replicas(); err != nil {
+		must(false, "REDISSHARD_REPLICAS", "%v", err)
+	}
 	if c.Servers != "" {
 		if _, err := c.pool(); err != nil {
 			must(false, "REDISSHARD_SERVERS", "%v", err)
@@ -103,4 +109,17 @@ func (c Config) pool() (nutcracker.Pool, error) {
 	}
 	_, err = nutcracker.NewPlacement(p, nil, nutcracker.Hooks{})
 	return p, err
+}
+
+// replicas are the addresses of REDISSHARD_REPLICAS by the name of their shard.
+func (c Config) replicas() (map[string][]string, error) {
+	all := map[string][]string{}
+	for _, one := range c.Replicas {
+		name, addr, _ := strings.Cut(strings.TrimSpace(one), "=")
+		if host, port, err := net.SplitHostPort(addr); name == "" || err != nil || host == "" || port == "" {
+			return nil, fmt.Errorf("%q is not valid: want name=host:port", one)
+		}
+		all[name] = append(all[name], addr)
+	}
+	return all, nil
 }

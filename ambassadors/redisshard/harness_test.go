@@ -202,6 +202,7 @@ type fake struct {
 	conns   map[net.Conn]bool
 	ln      net.Listener
 	wg      sync.WaitGroup
+	old     bool          // it knows no HELLO
 	release chan struct{} // closed at the end of the test
 }
 
@@ -256,6 +257,10 @@ func (f *fake) serve(conn net.Conn) {
 			case "CLIENT", "SELECT", "AUTH":
 				_, _ = io.WriteString(conn, "+OK\r\n")
 			case "HELLO":
+				if f.old {
+					_, _ = io.WriteString(conn, "-ERR unknown command 'HELLO'\r\n")
+					continue
+				}
 				_, _ = io.WriteString(conn, "%1\r\n+proto\r\n:3\r\n")
 			default:
 				f.handle(conn, words)

@@ -71,6 +71,9 @@ func newFleet(confs []nutcracker.Pool, o pool.Options, r prometheus.Registerer) 
 	}, []string{"outcome"})}
 	f.reloads.WithLabelValues("taken")
 	f.reloads.WithLabelValues("refused")
+	if name := unknownShard(o.Replicas, confs); name != "" {
+		return nil, config.Error{{Variable: "REDISSHARD_REPLICAS", Message: fmt.Sprintf("no shard is called %q", name)}}
+	}
 	for _, c := range confs {
 		for _, key := range c.Ignored {
 			o.Log.Info("setting has no effect here", "pool", c.Name, "setting", key)
@@ -82,6 +85,22 @@ func newFleet(confs []nutcracker.Pool, o pool.Options, r prometheus.Registerer) 
 		f.pools = append(f.pools, p)
 	}
 	return f, nil
+}
+
+// unknownShard returns a name that no server of the pools has, or "".
+func unknownShard(replicas map[string][]string, confs []nutcracker.Pool) string {
+	known := map[string]bool{}
+	for _, c := range confs {
+		for _, server := range c.Servers {
+			known[server.Name] = true
+		}
+	}
+	for name := range replicas {
+		if !known[name] {
+			return name
+		}
+	}
+	return ""
 }
 
 // reload takes a changed file over, or leaves all as it is.

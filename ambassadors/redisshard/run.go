@@ -79,6 +79,7 @@ func (c Config) poolOptions(p *process.Process, roots *certs.Roots) pool.Options
 		},
 		Timeout: c.Timeout, Metrics: pool.NewMetrics(p.Metrics), Log: p.Log,
 	}
+	o.Replicas, _ = c.replicas() // validated
 	if c.TLS {
 		o.Shard.TLS = roots.Client(c.ServerName)
 	}

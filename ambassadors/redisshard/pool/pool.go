@@ -16,8 +16,11 @@ import (
 type Options struct {
 	Shard   shard.Options // of all shards; Server, Timeout, Connections, DB, Meter and, where the file has one, the password are filled in
 	Timeout time.Duration // where the file sets none
-	Metrics *Metrics
-	Log     *slog.Logger
+	// Replicas are addresses of servers that are asked for reads, by the name of
+	// the server whose data they have.
+	Replicas map[string][]string
+	Metrics  *Metrics
+	Log      *slog.Logger
 }
 
 // Pool is a pool. Its methods may be called by any goroutine.
@@ -125,6 +128,7 @@ func (p *Pool) Update(c nutcracker.Pool) error {
 func (p *Pool) shard(c nutcracker.Pool, server nutcracker.Server, old []*shard.Shard) *shard.Shard {
 	o := p.o.Shard
 	o.Server, o.Timeout, o.Connections, o.DB = server, c.Timeout, c.ServerConnections, c.RedisDB
+	o.Replicas, o.ReplicaRetry = p.o.Replicas[server.Name], c.RetryTimeout
 	o.Log = p.o.Log.With("pool", c.Name)
 	o.Meter = p.o.Metrics.shards.Meter(c.Name, server.Name)
 	if c.RedisAuth != "" {
@@ -192,7 +196,7 @@ func (p *Pool) bury(now time.Duration) {
 	waiting := p.retired[:0]
 	for _, s := range p.retired {
 		s.Check(now)
-		if _, inFlight := s.Counts(); inFlight > 0 || now-s.since < grace {
+		if s.Busy() || now-s.since < grace {
 			waiting = append(waiting, s)
 			continue
 		}

@@ -29,7 +29,7 @@ func (s *session) handle(cmd resp.Command) {
 	case spec.Kind == command.Local:
 		s.local(spec.Name, cmd.Args)
 	case spec.Kind == command.Any:
-		s.toKey(cmd, nil)
+		s.anywhere(cmd)
 	case spec.Kind == command.Script:
 		s.script(cmd)
 	default:
@@ -67,7 +67,11 @@ func (s *session) keyed(spec *command.Spec, cmd resp.Command) {
 		return
 	}
 	if keys.First == keys.Last && keys.Extra == 0 {
-		s.toKey(cmd, cmd.Args[keys.First])
+		if to := s.o.Pool.Pick(cmd.Args[keys.First]); to == nil {
+			s.noShard()
+		} else {
+			s.send(to, s.asked(spec, to), cmd.Raw)
+		}
 		return
 	}
 	to, same := s.shardOf(keys, cmd.Args)
@@ -75,7 +79,7 @@ func (s *session) keyed(spec *command.Spec, cmd resp.Command) {
 	case to == nil:
 		s.noShard()
 	case same:
-		s.send(to, cmd.Raw)
+		s.send(to, s.asked(spec, to), cmd.Raw)
 	case spec.Kind == command.Keyed:
 		s.refuse("crossshard", crossShard(spec.Name))
 	default:
@@ -110,18 +114,26 @@ func (s *session) shardOf(keys command.Keys, args [][]byte) (to *shard.Shard, sa
 	return to, keys.Extra == 0 || s.o.Pool.Pick(args[keys.Extra]) == to
 }
 
-// toKey sends a command to the shard of a key.
-func (s *session) toKey(cmd resp.Command, key []byte) {
-	to := s.o.Pool.Pick(key)
+// asked is the server that a command goes to: for reads it may be a replica.
+func (s *session) asked(spec *command.Spec, to *shard.Shard) *shard.Shard {
+	if spec.Write {
+		return to
+	}
+	return to.Reader(s.id, s.now)
+}
+
+// anywhere sends a command without a key.
+func (s *session) anywhere(cmd resp.Command) {
+	to := s.o.Pool.Pick(nil)
 	if to == nil {
 		s.noShard()
 		return
 	}
-	s.send(to, cmd.Raw)
+	s.send(to, to, cmd.Raw)
 }
 
-// send sends a request to a shard.
-func (s *session) send(to *shard.Shard, raw []byte) {
+// send sends a request to a shard, or to the server that is asked in its place.
+func (s *session) send(to, asked *shard.Shard, raw []byte) {
 	seq, ok := s.replies.reserve(nil)
 	if !ok {
 		s.quit = true
@@ -134,7 +146,7 @@ func (s *session) send(to *shard.Shard, raw []byte) {
 			return
 		}
 	}
-	if failure := to.Send(s.version, s.id, s.now, raw, request); failure != nil {
+	if failure := asked.Send(s.version, s.id, s.now, raw, request); failure != nil {
 		s.replies.Answer(request.Token, failure)
 	}
 }

@@ -41,6 +41,9 @@ func (s *session) split(spec *command.Spec, keys command.Keys, args [][]byte) {
 	default:
 		m.with = new(first)
 	}
+	for i := range parts {
+		parts[i].to = s.asked(spec, parts[i].to)
+	}
 	s.sendParts(m, parts)
 }
 

@@ -4,6 +4,7 @@ import (
 	"crypto/tls"
 	"fmt"
 	"log/slog"
+	"slices"
 	"strings"
 	"time"
 
@@ -23,6 +24,9 @@ type Options struct {
 	DB           int
 	TLS          *tls.Config // nil: plain text
 
+	Replicas     []string      // addresses of servers that are asked for reads; see Reader
+	ReplicaRetry time.Duration // how long one that failed is not asked
+
 	MaxReply   int // bytes of a reply
 	MaxFlight  int // requests without a reply on a link
 	MaxBacklog int // bytes that wait to be written to a link
@@ -34,7 +38,7 @@ type Options struct {
 
 // Same tells whether a shard of these options can go on with the others.
 func (o Options) Same(p Options) bool {
-	return o.Server.Name == p.Server.Name && o.Server.Addr == p.Server.Addr && o.Timeout == p.Timeout && o.Connections == p.Connections && o.DB == p.DB && o.Password == p.Password
+	return o.Server.Name == p.Server.Name && o.Server.Addr == p.Server.Addr && o.Timeout == p.Timeout && o.Connections == p.Connections && o.DB == p.DB && o.Password == p.Password && slices.Equal(o.Replicas, p.Replicas)
 }
 
 // Health is told how requests went.

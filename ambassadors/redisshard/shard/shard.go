@@ -19,6 +19,8 @@ type Shard struct {
 	health atomic.Pointer[healthBox]
 	shared [2][]slot // of RESP2 and of RESP3
 
+	replicas []*replica
+
 	mu       sync.Mutex // guards all below
 	links    map[*link.Link]bool
 	idle     [2][]*link.Link // to be borrowed
@@ -47,6 +49,9 @@ func New(o Options) *Shard {
 	s.ctx, s.cancel = context.WithCancel(context.Background())
 	for i := range s.shared {
 		s.shared[i] = make([]slot, o.Connections)
+	}
+	for _, addr := range o.Replicas {
+		s.replicas = append(s.replicas, newReplica(o, addr))
 	}
 	o.Meter.watch(s)
 	return s
@@ -121,15 +126,29 @@ func (s *Shard) Check(now time.Duration) {
 	for _, l := range s.all() {
 		l.Check(now)
 	}
+	for _, r := range s.replicas {
+		r.Check(now)
+	}
 }
 
-// Counts are the open links and the requests in flight on them.
+// Counts are the open links and the requests in flight on them, without those
+// of replicas.
 func (s *Shard) Counts() (links, inFlight int) {
 	all := s.all()
 	for _, l := range all {
 		inFlight += l.InFlight()
 	}
 	return len(all), inFlight
+}
+
+// Busy tells whether anything is in flight, replicas included.
+func (s *Shard) Busy() bool {
+	_, n := s.Counts()
+	for _, r := range s.replicas {
+		_, more := r.Counts()
+		n += more
+	}
+	return n > 0
 }
 
 func (s *Shard) all() []*link.Link {
@@ -153,4 +172,7 @@ func (s *Shard) Close() {
 	}
 	s.group.Wait()
 	s.o.Meter.unwatch(s)
+	for _, r := range s.replicas {
+		r.Close()
+	}
 }
