@@ -124,17 +124,18 @@ func TestKeysAreWhereThePlacementSays(t *testing.T) {
 // One suite for both versions of the protocol.
 func TestAnUnmodifiedClientIsServed(t *testing.T) {
 	for _, version := range []int{2, 3} {
-		t.Run(fmt.Sprint("RESP", version), func(t *testing.T) {
-			a, direct := three(t, nil)
-			c := connect(t, a.addr, func(o *redis.Options) { o.Protocol = version; o.ClientName = "test" })
-			t.Run("split", func(t *testing.T) { splitCommands(t, c) })
-			t.Run("types", func(t *testing.T) { types(t, c) })
-			t.Run("pipeline", func(t *testing.T) { pipelines(t, c) })
-			t.Run("transaction", func(t *testing.T) { transactions(t, c) })
-			t.Run("watch", func(t *testing.T) { watches(t, c, direct) })
-			t.Run("scripts", func(t *testing.T) { scripts(t, c) })
-			t.Run("session", func(t *testing.T) { sessions(t, c) })
-		})
+		a, _ := three(t, nil)
+		suite(t, a, version)
+	}
+}
+
+func suite(t *testing.T, a *ambassador, version int) {
+	t.Helper()
+	c := connect(t, a.addr, func(o *redis.Options) { o.Protocol = version; o.ClientName = "test" })
+	for name, test := range map[string]func(*testing.T, *redis.Client){
+		"split": splitCommands, "types": types, "pipeline": pipelines, "transaction": transactions, "watch": watches, "scripts": scripts, "session": sessions,
+	} {
+		t.Run(fmt.Sprintf("RESP%d/%s", version, name), func(t *testing.T) { test(t, c) })
 	}
 }
 
@@ -197,6 +198,7 @@ func types(t *testing.T, c *redis.Client) {
 	if err := c.LPush(ctx, "h", "x").Err(); err == nil || !strings.HasPrefix(err.Error(), "WRONGTYPE") {
 		t.Errorf("an error of the server: %v", err)
 	}
+	must(t, int64(0), c.Del(ctx, "x").Err())
 	must(t, "", c.XAdd(ctx, &redis.XAddArgs{Stream: "x", ID: "1-1", Values: []any{"k", "v"}}).Err())
 	read, err := c.XRead(ctx, &redis.XReadArgs{Streams: []string{"x", "0"}, Block: -1}).Result()
 	if err != nil || len(read) != 1 || read[0].Messages[0].Values["k"] != "v" {
@@ -270,7 +272,7 @@ func transactions(t *testing.T, c *redis.Client) {
 	}
 }
 
-func watches(t *testing.T, c *redis.Client, direct []*redis.Client) {
+func watches(t *testing.T, c *redis.Client) {
 	ctx := deadline(t)
 	add := func(interfere bool) error {
 		return c.Watch(ctx, func(tx *redis.Tx) error {
@@ -297,7 +299,6 @@ func watches(t *testing.T, c *redis.Client, direct []*redis.Client) {
 	if err == nil || !strings.HasPrefix(err.Error(), "CROSSSLOT") {
 		t.Errorf("keys of two shards: %v", err)
 	}
-	_ = direct
 }
 
 func scripts(t *testing.T, c *redis.Client) {

@@ -1,11 +1,11 @@
 package closedloop
 
 import (
+	"bytes"
 	"context"
 	"encoding/csv"
 	"fmt"
 	"net"
-	"os"
 	"os/exec"
 	"strconv"
 	"strings"
@@ -38,14 +38,15 @@ func RedisBenchmark(ctx context.Context, l RedisLoad) (duel.Sample, error) {
 	}
 	cmd := exec.CommandContext(ctx, path, "-h", host, "-p", port, "-c", "50", "-n", strconv.Itoa(l.Requests), "-P", strconv.Itoa(l.Pipeline),
 		"-d", "64", "-r", strconv.Itoa(l.Keys), "-t", l.Test, "--csv")
-	cmd.Stderr = os.Stderr
+	var complaints bytes.Buffer // that CONFIG is not supported, among others
+	cmd.Stderr = &complaints
 	before, err := machine.CPU(l.Server)
 	if err != nil {
 		return duel.Sample{}, err
 	}
 	out, err := cmd.Output()
 	if err != nil {
-		return duel.Sample{}, fmt.Errorf("redis-benchmark: %w: %s", err, out)
+		return duel.Sample{}, fmt.Errorf("redis-benchmark: %w: %s%s", err, out, complaints.Bytes())
 	}
 	after, err := machine.CPU(l.Server)
 	if err != nil {

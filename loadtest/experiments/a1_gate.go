@@ -1,6 +1,7 @@
 package experiments
 
 import (
+	"bytes"
 	"net"
 	"sync"
 	"sync/atomic"
@@ -81,23 +82,41 @@ func (d *gate) hold(conn net.Conn, on bool) {
 	}
 }
 
-// copy passes pieces on, until either side is gone.
+// piece is what one read brought, and when it is passed on.
+type piece struct {
+	b   []byte
+	due time.Time
+}
+
+// copy passes pieces on, until either side is gone. A delay makes each late, and
+// does not make them wait for each other.
 func (d *gate) copy(to, from net.Conn, back bool) {
-	defer to.Close()
-	defer from.Close()
+	pieces := make(chan piece, 1024)
+	var wg sync.WaitGroup
+	wg.Go(func() {
+		defer to.Close()
+		for p := range pieces {
+			time.Sleep(time.Until(p.due))
+			if _, err := to.Write(p.b); err != nil {
+				_ = from.Close() // ends the reads below
+			}
+		}
+	})
 	b := make([]byte, 64<<10)
 	for {
 		n, err := from.Read(b)
 		if n > 0 && !d.swallow.Load() {
-			if wait := time.Duration(d.delay.Load()); back && wait > 0 {
-				time.Sleep(wait)
+			due := time.Now()
+			if back {
+				due = due.Add(time.Duration(d.delay.Load()))
 			}
-			if _, err := to.Write(b[:n]); err != nil {
-				return
-			}
+			pieces <- piece{bytes.Clone(b[:n]), due}
 		}
 		if err != nil {
-			return
+			break
 		}
 	}
+	_ = from.Close()
+	close(pieces)
+	wg.Wait()
 }
