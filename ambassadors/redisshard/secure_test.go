@@ -69,6 +69,15 @@ func TestTheRightPasswordOpensTheShards(t *testing.T) {
 	}
 }
 
+func TestShardsThatWantAPasswordThatIsNotThereAreNoMatterOfClients(t *testing.T) {
+	m := miniredis.RunT(t)
+	m.RequireAuth("sesame")
+	a := start(t, map[string]string{"REDISSHARD_SERVERS": m.Addr() + ":1 s0", "REDISSHARD_AUTO_EJECT": "off", "LOG_LEVEL": "error"})
+	c := dial(t, a.addr)
+	c.send(t, "GET k")
+	c.expect(t, "-ERR shard s0 does not let redisshard log in\r\n")
+}
+
 func TestClientsGiveThePasswordOfTheFile(t *testing.T) {
 	m := miniredis.RunT(t)
 	a := start(t, map[string]string{"REDISSHARD_SERVERS": m.Addr(), "REDISSHARD_CLIENT_PASSWORD_FILE": secret(t, "sesame\n")})

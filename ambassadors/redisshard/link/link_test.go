@@ -321,6 +321,17 @@ func TestAReplyThatIsTooLargeIsReplacedAndTheNextIsRight(t *testing.T) {
 	}
 }
 
+func TestWhatIsPushedIsNobodysReply(t *testing.T) {
+	l, s, _ := open(t, nil)
+	a := newClient()
+	send(t, l, a, 1, "GET", "x")
+	s.read(t)
+	s.say(t, ">2\r\n+invalidate\r\n*0\r\n:1\r\n")
+	if got := a.await(t, 1); got != "1.0 :1" {
+		t.Errorf("got %q", got)
+	}
+}
+
 func TestWhatNobodyAskedForEndsTheLink(t *testing.T) {
 	for input, want := range map[string]error{":1\r\n": ErrUnexpected, "hello\r\n": resp.ErrProtocol} {
 		_, s, ended := open(t, nil)

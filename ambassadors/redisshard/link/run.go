@@ -138,6 +138,9 @@ func (b *batch) collect(in *resp.Replies) error {
 		if err != nil || !ok {
 			return err
 		}
+		if len(reply) > 0 && reply[0] == '>' {
+			continue // pushed, not asked for: no request is waiting for it
+		}
 		b.replies = append(b.replies, reply)
 	}
 }

@@ -12,6 +12,7 @@ import (
 // transaction knows more about its errors.
 type merge struct {
 	left    int // parts without a reply
+	held    int // bytes of the replies that have come
 	failure []byte
 	with    merger
 }

@@ -84,18 +84,19 @@ func (r *replies) Answer(t link.Token, reply []byte) bool {
 		return false
 	}
 	s := &r.slots[t.Seq&uint64(len(r.slots)-1)]
+	r.release(-len(reply)) // holds it
+	if r.tooMuch() {
+		r.cut("replies")
+		return false
+	}
 	if m := s.merge; m != nil {
+		m.held += len(reply)
 		if !m.add(t.Part, reply) {
 			return false
 		}
 		reply = m.result()
+		r.release(m.held - len(reply))
 		s.merge = nil
-	}
-	r.stored += len(reply)
-	r.o.Memory.add(len(reply))
-	if r.tooMuch() {
-		r.cut("replies")
-		return false
 	}
 	if t.Seq != r.head {
 		s.reply, s.done = newChunk(reply), true

@@ -88,9 +88,10 @@ func (s *session) read(ctx context.Context) bool {
 	return true
 }
 
-// account counts a buffer that has grown beyond what every client has.
+// account counts what has grown beyond what every client has: a large command,
+// or a transaction.
 func (s *session) account(held int) int {
-	now := s.in.Buffered()
+	now := s.in.Buffered() + cap(s.tx.commands)
 	if now <= maxChunk {
 		now = 0
 	}

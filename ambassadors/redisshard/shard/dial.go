@@ -25,7 +25,10 @@ func (s *Shard) dialer(version int) func(context.Context) (net.Conn, func([]byte
 		ctx, cancel := context.WithTimeout(ctx, s.o.Timeout)
 		defer cancel()
 		conn, convert, err := s.connect(ctx, version)
-		if err != nil && s.ctx.Err() == nil {
+		if errors.Is(err, context.Canceled) {
+			return nil, nil, err // the link was ended: that says nothing of the server
+		}
+		if err != nil {
 			err = &ConnectError{err}
 		}
 		s.dialled(err)
@@ -85,14 +88,16 @@ func (s *Shard) greet(conn net.Conn, version int) (convert func([]byte) []byte, 
 			return nil, err
 		}
 	}
-	if _, err := g.ask("CLIENT", "SETNAME", "redisshard"); err != nil {
-		return nil, err // what it says does not matter
+	// A server may not know the command, or not allow it; but whether it wants a
+	// password is to be known now, and is no business of clients.
+	reply, err := g.ask("CLIENT", "SETNAME", "redisshard")
+	if err == nil && bytes.HasPrefix(reply, []byte("-NOAUTH")) {
+		err = refusal(reply)
 	}
-	if s.o.DB == 0 {
-		return convert, nil
+	if err != nil || s.o.DB == 0 {
+		return convert, err
 	}
-	reply, err := g.ask("SELECT", strconv.Itoa(s.o.DB))
-	if err == nil && reply[0] == '-' {
+	if reply, err = g.ask("SELECT", strconv.Itoa(s.o.DB)); err == nil && reply[0] == '-' {
 		err = fmt.Errorf("select database %d: %s", s.o.DB, bytes.TrimSpace(reply[1:]))
 	}
 	return convert, err
