@@ -13,6 +13,7 @@ import (
 func table() []topology.Service {
 	return slices.Concat(
 		servingPath(),
+		lookupsPod(),
 	)
 }
 

@@ -35,7 +35,7 @@ type Server struct {
 	stopped   chan struct{} // closed when stopping begins; made by the first Serve
 
 	active           sync.WaitGroup // connections, refused ones too
-	open             atomic.Int64 // connections being served
+	open             atomic.Int64   // connections being served
 	accepted, denied atomic.Uint64
 }
 

@@ -45,6 +45,8 @@ var packages = map[string]string{
 	"cache":      "./services/cache/cmd/cache",
 	"edge":       "./services/edge/cmd/edge",
 	"redis":      "./infra/backends/redis/cmd/redis",
+	"redisshard": "./ambassadors/redisshard/cmd/redisshard",
+	"lookups":    "./ambassadors/redisshard/cmd/lookups",
 	"local":      "./infra/local",
 	"loris":      "./loadtest/cmd/loris",
 	"httputil":   "./loadtest/peers/httputil",
@@ -70,7 +72,9 @@ func (g *Rig) Build(ctx context.Context, programs ...string) error {
 }
 
 // Programs are the processes of the fleet, and what runs it here.
-func Programs() []string { return []string{"content", "dictionary", "cache", "edge", "redis", "local"} }
+func Programs() []string {
+	return []string{"content", "dictionary", "cache", "edge", "redis", "redisshard", "lookups", "local"}
+}
 
 // BuildCold compiles programs with an empty build cache, as a newcomer does.
 func (g *Rig) BuildCold(ctx context.Context, programs ...string) error {
