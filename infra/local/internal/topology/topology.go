@@ -53,7 +53,8 @@ type Datagrams struct{ Name, Variable, Public string }
 type Real struct {
 	Program string   // as found in PATH
 	Args    []string // templates: {{port}} and {{private}} as in Env
-	Ping    string   // what a ready server answers with a line that begins with +
+	Ping    string   // what a ready server answers with a line that begins with Pong
+	Pong    string   // "+" when empty, as Redis answers
 }
 
 // Pair is the ports of a process.
@@ -74,6 +75,7 @@ type Process struct {
 	Ports   []Port            `json:"ports"`
 	Inherit []string          `json:"inherit,omitempty"` // public listeners, from descriptor 3 on
 	Ping    string            `json:"ping,omitempty"`    // instead of /readyz
+	Pong    string            `json:"pong,omitempty"`    // what the answer to it begins with
 	Grace   time.Duration     `json:"-"`                 // from SIGTERM to SIGKILL
 }
 
