@@ -14,10 +14,10 @@ func a1() proof.Pattern {
 		{Name: "pipeline-1", Question: "How many commands does it pass on beside twemproxy, one at a time on 50 connections?", Run: shardRates(1)},
 		{Name: "pipeline-16", Question: "And 16 at a time?", Run: shardRates(16)},
 		{Name: "connections", Question: "What do 2,000 clients cost, in connections to the shards and in memory?", Run: manyClients},
-		{Name: "killed", Question: "A shard is killed: who notices, for how long?", Run: shardFault(killedShard())},
-		{Name: "hung", Question: "A shard hangs: who notices, for how long?", Run: shardFault(hungShard())},
-		{Name: "slow", Question: "A shard answers 100 ms late: who notices?", Run: shardFault(slowShard())},
-		{Name: "half-open", Question: "A shard's machine is gone without a word: who notices, for how long?", Run: shardFault(halfOpenShard())},
+		{Name: "killed", Question: "A shard is killed: who notices, for how long?", Run: shardFault(ofRedis(), killedShard())},
+		{Name: "hung", Question: "A shard hangs: who notices, for how long?", Run: shardFault(ofRedis(), hungShard())},
+		{Name: "slow", Question: "A shard answers 100 ms late: who notices?", Run: shardFault(ofRedis(), slowShard())},
+		{Name: "half-open", Question: "A shard's machine is gone without a word: who notices, for how long?", Run: shardFault(ofRedis(), halfOpenShard())},
 	}}
 }
 

@@ -41,6 +41,16 @@ func (c *redisClient) do(words ...string) (string, error) {
 	return answers[0], nil
 }
 
+// touch implements keeper.
+func (c *redisClient) touch(key string, write bool) (failed bool, err error) {
+	words := []string{"GET", key}
+	if write {
+		words = []string{"SET", key, "v"}
+	}
+	answer, err := c.do(words...)
+	return isError(answer), err
+}
+
 // pipeline sends n commands and returns their answers.
 func (c *redisClient) pipeline(n int, command func(i int) []string) ([]string, error) {
 	if err := c.conn.SetDeadline(time.Now().Add(redisPatience)); err != nil {

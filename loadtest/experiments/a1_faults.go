@@ -59,17 +59,32 @@ func halfOpenShard() trouble {
 // watchers are clients of each group of keys.
 const watchers = 4
 
+// ambassador is a sharding ambassador as these experiments need it.
+type ambassador struct {
+	program, backend string // of the tree
+	pool             string // name of its pool
+	// start starts three shards and the ambassador before them. through, where it is
+	// not nil, gives the address under which the ambassador knows a shard.
+	start func(ctx context.Context, g *rig.Rig, n int, through func(i int, p *rig.Proc) (string, error)) ([]*rig.Proc, *rig.Proc, error)
+	dial  func(ctx context.Context, addr string) (keeper, error)
+}
+
+// ofRedis is the ambassador of A1.
+func ofRedis() ambassador {
+	return ambassador{"redisshard", "redis", "redis", embeddedShards, func(ctx context.Context, addr string) (keeper, error) { return dialRedis(ctx, addr) }}
+}
+
 // shardFault lets a shard get into trouble while clients use its keys and those
 // of the others.
-func shardFault(t trouble) func(context.Context, *proof.Report) error {
+func shardFault(a ambassador, t trouble) func(context.Context, *proof.Report) error {
 	return func(ctx context.Context, r *proof.Report) error {
 		g := rig.New(r)
 		defer g.Close()
-		if err := g.Build(ctx, "redisshard", "redis"); err != nil {
+		if err := g.Build(ctx, a.program, a.backend); err != nil {
 			return err
 		}
 		var door *gate
-		procs, ambassador, err := embeddedShards(ctx, g, 3, func(i int, p *rig.Proc) (string, error) {
+		procs, ambassador, err := a.start(ctx, g, 3, func(i int, p *rig.Proc) (string, error) {
 			if i != 1 || !t.network {
 				return p.Data, nil
 			}
@@ -82,11 +97,11 @@ func shardFault(t trouble) func(context.Context, *proof.Report) error {
 		if err != nil {
 			return err
 		}
-		its, others, err := groups(ctx, ambassador)
+		its, others, err := groups(ctx, ambassador, a.pool)
 		if err != nil {
 			return err
 		}
-		w := watch(ctx, ambassador.Data, its, others)
+		w := watch(ctx, func(ctx context.Context) (keeper, error) { return a.dial(ctx, ambassador.Data) }, its, others)
 		defer w.stop()
 		span := r.Span(6*time.Second, 3*time.Second)
 		back, err := live(ctx, t, w, span, ambassador, procs[1], door)
@@ -149,14 +164,14 @@ func reportFault(r *proof.Report, t trouble, w *watching, span, back time.Durati
 }
 
 // groups are keys of server1, and of the others.
-func groups(ctx context.Context, ambassador *rig.Proc) (its, others []string, err error) {
+func groups(ctx context.Context, ambassador *rig.Proc, pool string) (its, others []string, err error) {
 	for i := 0; len(its) < 50 || len(others) < 50; i++ {
 		key := fmt.Sprint("key-", i)
 		var at map[string]string
 		if err := getJSON(ctx, "http://"+ambassador.Admin+"/shards?key="+key, &at); err != nil {
 			return nil, nil, err
 		}
-		if at["redis"] == "server1" {
+		if at[pool] == "server1" {
 			its = append(its, key)
 		} else {
 			others = append(others, key)

@@ -24,9 +24,16 @@ type watched struct {
 	failed       bool
 }
 
-// watch starts clients that set and get keys, one request at a time each, with a
-// moment between.
-func watch(ctx context.Context, addr string, its, others []string) *watching {
+// keeper is a client of a store of keys and values.
+type keeper interface {
+	// touch writes a key, or reads it, and tells whether the answer was an error.
+	touch(key string, write bool) (failed bool, err error)
+	close()
+}
+
+// watch starts clients that write and read keys, one request at a time each, with
+// a moment between.
+func watch(ctx context.Context, dial func(context.Context) (keeper, error), its, others []string) *watching {
 	ctx, cancel := context.WithCancel(ctx)
 	w := &watching{cancel: cancel, now: "begin"}
 	for _, g := range []struct {
@@ -34,31 +41,26 @@ func watch(ctx context.Context, addr string, its, others []string) *watching {
 		keys []string
 	}{{"its", its}, {"others", others}} {
 		for range watchers {
-			w.wg.Go(func() { w.note(w.client(ctx, addr, g.name, g.keys)) })
+			w.wg.Go(func() { w.note(w.client(ctx, dial, g.name, g.keys)) })
 		}
 	}
 	return w
 }
 
-func (w *watching) client(ctx context.Context, addr, group string, keys []string) error {
-	c, err := dialRedis(ctx, addr)
+func (w *watching) client(ctx context.Context, dial func(context.Context) (keeper, error), group string, keys []string) error {
+	c, err := dial(ctx)
 	if err != nil {
 		return err
 	}
 	defer c.close()
 	for i := 0; ctx.Err() == nil; i++ {
-		key := keys[i%len(keys)]
-		words := []string{"GET", key}
-		if i%2 == 0 {
-			words = []string{"SET", key, "v"}
-		}
 		began := time.Now()
-		answer, err := c.do(words...)
+		failed, err := c.touch(keys[i%len(keys)], i%2 == 0)
 		if err != nil {
 			return err
 		}
 		w.mu.Lock()
-		w.samples = append(w.samples, watched{group, w.now, time.Since(began), isError(answer)})
+		w.samples = append(w.samples, watched{group, w.now, time.Since(began), failed})
 		w.mu.Unlock()
 		if pause(ctx, time.Millisecond) != nil {
 			return nil

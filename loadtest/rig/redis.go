@@ -38,6 +38,7 @@ func (g *Rig) RedisServer(ctx context.Context, name string, cpus ...int) (*Proc,
 type ShardPool struct {
 	Name, Listen, Hash, Distribution string
 	Servers                          []string // host:port:weight name
+	Memcached                        bool     // else Redis
 }
 
 // Nutcracker writes a configuration of pools that eject a server for retry
@@ -45,7 +46,7 @@ type ShardPool struct {
 func (g *Rig) Nutcracker(name string, retry int, pools ...ShardPool) (string, error) {
 	var b strings.Builder
 	for _, p := range pools {
-		fmt.Fprintf(&b, "%s:\n  listen: %s\n  hash: %s\n  distribution: %s\n  hash_tag: \"{}\"\n  auto_eject_hosts: true\n  redis: true\n", p.Name, p.Listen, p.Hash, p.Distribution)
+		fmt.Fprintf(&b, "%s:\n  listen: %s\n  hash: %s\n  distribution: %s\n  hash_tag: \"{}\"\n  auto_eject_hosts: true\n  redis: %t\n", p.Name, p.Listen, p.Hash, p.Distribution, !p.Memcached)
 		fmt.Fprintf(&b, "  timeout: 400\n  server_retry_timeout: %d\n  server_failure_limit: 1\n  servers:\n   - %s\n", retry, strings.Join(p.Servers, "\n   - "))
 	}
 	path := filepath.Join(g.Dir, name+".yaml")

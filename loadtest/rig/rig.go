@@ -40,18 +40,22 @@ func (g *Rig) Defer(f func()) { g.closers = append(g.closers, f) }
 
 // packages are the programs of the tree, by the name of their binary.
 var packages = map[string]string{
-	"content":    "./services/content/cmd/content",
-	"dictionary": "./services/dictionary/cmd/dictionary",
-	"cache":      "./services/cache/cmd/cache",
-	"edge":       "./services/edge/cmd/edge",
-	"redis":      "./infra/backends/redis/cmd/redis",
-	"redisshard": "./ambassadors/redisshard/cmd/redisshard",
-	"lookups":    "./ambassadors/redisshard/cmd/lookups",
-	"local":      "./infra/local",
-	"loris":      "./loadtest/cmd/loris",
-	"httputil":   "./loadtest/peers/httputil",
-	"bare":       "./loadtest/peers/bare",
-	"handshakes": "./loadtest/cmd/handshakes",
+	"content":       "./services/content/cmd/content",
+	"dictionary":    "./services/dictionary/cmd/dictionary",
+	"cache":         "./services/cache/cmd/cache",
+	"edge":          "./services/edge/cmd/edge",
+	"redis":         "./infra/backends/redis/cmd/redis",
+	"redisshard":    "./ambassadors/redisshard/cmd/redisshard",
+	"lookups":       "./ambassadors/redisshard/cmd/lookups",
+	"memcached":     "./infra/backends/memcached/cmd/memcached",
+	"memcacheshard": "./ambassadors/memcacheshard/cmd/memcacheshard",
+	"thesaurus":     "./ambassadors/memcacheshard/cmd/thesaurus",
+	"memload":       "./loadtest/cmd/memload",
+	"local":         "./infra/local",
+	"loris":         "./loadtest/cmd/loris",
+	"httputil":      "./loadtest/peers/httputil",
+	"bare":          "./loadtest/peers/bare",
+	"handshakes":    "./loadtest/cmd/handshakes",
 }
 
 // Build compiles programs; what has not changed is not linked again.
@@ -73,7 +77,7 @@ func (g *Rig) Build(ctx context.Context, programs ...string) error {
 
 // Programs are the processes of the fleet, and what runs it here.
 func Programs() []string {
-	return []string{"content", "dictionary", "cache", "edge", "redis", "redisshard", "lookups", "local"}
+	return []string{"content", "dictionary", "cache", "edge", "redis", "redisshard", "lookups", "memcached", "memcacheshard", "thesaurus", "local"}
 }
 
 // BuildCold compiles programs with an empty build cache, as a newcomer does.

@@ -4,6 +4,7 @@ import (
 	"time"
 
 	"github.com/flotilla-dev/flotilla/ambassadors/memcacheshard/link"
+	"github.com/flotilla-dev/flotilla/ambassadors/memcacheshard/nonblock"
 	"github.com/flotilla-dev/flotilla/ambassadors/memcacheshard/wire"
 )
 
@@ -112,7 +113,7 @@ func (s *Session) hold(n int) {
 // cut ends the conversation without a word; the reading goroutine notices.
 func (s *Session) cut() {
 	s.gone = true
-	_ = s.conn.Close() // it is of no use any more
+	nonblock.Abort(s.conn)
 	s.wake()
 }
 
