@@ -42,6 +42,7 @@ type Config struct {
 	Down     downSwitch     `env:"MEMCACHESHARD_DOWN" envDefault:"error" doc:"what a client that asks for a key of a shard that is down is answered: error, or miss, which hides the failure from applications that take an error badly"`
 	FlushAll process.Switch `env:"MEMCACHESHARD_FLUSH_ALL" envDefault:"off" doc:"on: clients may empty all servers by flush_all; off: it is refused"`
 
+	Threads      int           `env:"MEMCACHESHARD_THREADS" envDefault:"1" doc:"threads that work at a time: 1 costs the least for each command, more serve more clients at a time where CPUs are free, 0 is one for each CPU"`
 	Clients      int           `env:"MEMCACHESHARD_CLIENTS" envDefault:"4096" doc:"connections of clients of a pool, where the file has no client_connections; more are refused with an error"`
 	Pipeline     int           `env:"MEMCACHESHARD_PIPELINE" envDefault:"1024" doc:"commands of one client without an answer; past it the client waits"`
 	MaxItem      config.Size   `env:"MEMCACHESHARD_MAX_ITEM" envDefault:"1MiB" doc:"bytes of a value that a client may store; a larger one is refused"`
@@ -93,6 +94,7 @@ func (c Config) validate() error {
 	must(c.WriteTimeout >= time.Millisecond, "MEMCACHESHARD_WRITE_TIMEOUT", "want at least 1ms")
 	must(c.Connections >= 1 && c.Connections <= 64, "MEMCACHESHARD_CONNECTIONS", "want 1 to 64")
 	must(c.FailureLimit >= 1, "MEMCACHESHARD_FAILURE_LIMIT", "want at least 1")
+	must(c.Threads >= 0 && c.Threads <= 1024, "MEMCACHESHARD_THREADS", "want 0 to 1024")
 	must(c.Clients >= 1, "MEMCACHESHARD_CLIENTS", "want at least 1")
 	must(c.Pipeline >= 1 && c.Pipeline <= 1<<20, "MEMCACHESHARD_PIPELINE", "want 1 to 1048576")
 	must(c.InFlight >= 1 && c.InFlight <= 1<<20, "MEMCACHESHARD_IN_FLIGHT", "want 1 to 1048576")

@@ -29,7 +29,7 @@ type running struct {
 // start runs the program as its main would, and stops it with the test.
 func start(t *testing.T, environ map[string]string) *running {
 	t.Helper()
-	env := map[string]string{"LISTEN_ADDR": "127.0.0.1:0", "ADMIN_ADDR": "127.0.0.1:0", "LOG_LEVEL": "ERROR"}
+	env := map[string]string{"LISTEN_ADDR": "127.0.0.1:0", "ADMIN_ADDR": "127.0.0.1:0", "LOG_LEVEL": "ERROR", "MEMCACHESHARD_THREADS": "0"}
 	for name, value := range environ {
 		env[name] = value
 	}

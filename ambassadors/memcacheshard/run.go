@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"net"
+	"runtime"
 	"sync/atomic"
 
 	"github.com/flotilla-dev/flotilla/ambassadors/memcacheshard/link"
@@ -32,6 +33,9 @@ func Run(ctx context.Context, cfg Config) error {
 	s, err := cfg.load()
 	if err != nil {
 		return err
+	}
+	if cfg.Threads > 0 {
+		defer runtime.GOMAXPROCS(runtime.GOMAXPROCS(cfg.Threads))
 	}
 	cfg.ListenAddr = cfg.listen(s.pools[0])
 	p, err := process.Open(ctx, Program, cfg.Contract, cfg)

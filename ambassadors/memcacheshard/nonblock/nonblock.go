@@ -1,6 +1,5 @@
-// Package nonblock saves system calls on connections: it writes as much as fits
-// into the buffers of a connection without waiting, and it reads without the call
-// that only finds out that there is nothing.
+// Package nonblock writes to a connection as much as fits into its buffers, and
+// does not wait.
 package nonblock
 
 import (
@@ -21,7 +20,10 @@ type Writer struct {
 // NewWriter returns a writer to a connection, which may also be written to by
 // other means, in turn.
 func NewWriter(conn net.Conn) *Writer {
-	w := &Writer{raw: rawConn(conn)}
+	w := &Writer{}
+	if tcp, ok := conn.(*net.TCPConn); ok {
+		w.raw, _ = tcp.SyscallConn() // an error leaves nil
+	}
 	w.once = func(fd uintptr) bool {
 		for {
 			w.n, w.err = syscall.Write(int(fd), w.b)
@@ -31,19 +33,6 @@ func NewWriter(conn net.Conn) *Writer {
 		}
 	}
 	return w
-}
-
-// rawConn is the socket of a TCP connection, or nil.
-func rawConn(conn net.Conn) syscall.RawConn {
-	tcp, ok := conn.(*net.TCPConn)
-	if !ok {
-		return nil
-	}
-	raw, err := tcp.SyscallConn()
-	if err != nil {
-		return nil
-	}
-	return raw
 }
 
 // Write writes what fits now and returns how many bytes that were. An error is
@@ -66,8 +55,8 @@ func (w *Writer) Write(b []byte) (int, error) {
 	return w.n, nil
 }
 
-// Abort ends a connection in both directions. Unlike Close it does not wait for
-// Read to return; Close has to follow.
+// Abort ends a connection in both directions without waiting for anybody who
+// reads it or writes to it. Close has to follow.
 func Abort(conn net.Conn) {
 	tcp, ok := conn.(*net.TCPConn)
 	if !ok {
@@ -76,26 +65,4 @@ func Abort(conn net.Conn) {
 	}
 	_ = tcp.CloseRead() // it is of no use any more, whatever happens
 	_ = tcp.CloseWrite()
-}
-
-// Source is what a connection is read into.
-type Source interface {
-	// Room is where the next bytes go.
-	Room() []byte
-	// Came is told how many bytes were read. owed says that something will be
-	// written to the peer for them: that finds out when it is gone.
-	Came(n int) (owed bool, err error)
-}
-
-// plainly reads a connection in the usual way.
-func plainly(conn net.Conn, s Source) error {
-	for {
-		n, err := conn.Read(s.Room())
-		if err != nil {
-			return err
-		}
-		if _, err := s.Came(n); err != nil {
-			return err
-		}
-	}
 }

@@ -42,7 +42,6 @@ type Session struct {
 	now     time.Time    // when the present commands came
 	verbs   [wire.Verbs]uint32
 	ended   bool // the reading goroutine has seen that the client is gone
-	owed    bool // something will be written for what came
 
 	mu      sync.Mutex // guards all below
 	slots   slots
@@ -70,25 +69,14 @@ func New(o *Options, conn net.Conn, number uint64) *Session {
 func (s *Session) Serve(ctx context.Context) {
 	defer tcpserve.Finish(ctx, s.conn)()
 	defer s.leave()
-	_ = nonblock.Read(s.conn, source{s, ctx}) // however it ends, what came is answered
-}
-
-// source is a session that reads.
-type source struct {
-	*Session
-	ctx context.Context
-}
-
-// Room implements nonblock.Source.
-func (s source) Room() []byte { return s.in.Room() }
-
-// Came implements nonblock.Source. An answer is owed when a command has come that
-// is not a silent one.
-func (s source) Came(n int) (owed bool, err error) {
-	s.in.Came(n)
-	s.owed = false
-	err = s.take(s.ctx)
-	return s.owed, err
+	for {
+		if _, err := s.in.Fill(s.conn); err != nil {
+			return
+		}
+		if err := s.take(ctx); err != nil {
+			return
+		}
+	}
 }
 
 // Why a session ends: on its client's wish, or because that is gone.
@@ -165,7 +153,6 @@ func (s *Session) open(cmd *wire.Command) (uint64, *slot) {
 	s.ended = s.gone
 	seq, slot := s.slots.push()
 	slot.verb, slot.quiet = cmd.Verb, cmd.Quiet
-	s.owed = s.owed || !cmd.Quiet
 	return seq, slot
 }
 

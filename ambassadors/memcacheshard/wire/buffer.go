@@ -20,23 +20,15 @@ const maxGrowth = 64 << 10
 
 // fill reads once. It is called when the message at start is not complete.
 func (u *buffer) fill(in io.Reader) (int, error) {
-	n, err := in.Read(u.Room())
-	u.Came(n)
+	u.room()
+	n, err := in.Read(u.b[len(u.b):cap(u.b)])
+	u.b = u.b[:len(u.b)+n]
 	return n, err
 }
 
-// Room is where the next bytes are to be read into. What Next returned before is
-// not good any more.
-func (u *buffer) Room() []byte {
-	u.grow()
-	return u.b[len(u.b):cap(u.b)]
-}
-
-// Came tells how many bytes were read into Room.
-func (u *buffer) Came(n int) { u.b = u.b[:len(u.b)+n] }
-
-// grow makes room: at the front, where used bytes are, or by growing.
-func (u *buffer) grow() {
+// room makes place for reading: at the front, where used bytes are, or by
+// growing.
+func (u *buffer) room() {
 	if u.start == len(u.b) {
 		if cap(u.b) > u.size || u.b == nil {
 			u.b = make([]byte, 0, u.size)
