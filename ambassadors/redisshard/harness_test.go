@@ -256,6 +256,8 @@ func (f *fake) serve(conn net.Conn) {
 			switch words[0] {
 			case "CLIENT", "SELECT", "AUTH":
 				_, _ = io.WriteString(conn, "+OK\r\n")
+			case "PING":
+				_, _ = io.WriteString(conn, "+PONG\r\n")
 			case "HELLO":
 				if f.old {
 					_, _ = io.WriteString(conn, "-ERR unknown command 'HELLO'\r\n")
