@@ -35,7 +35,7 @@ type ambassador struct {
 // start runs an ambassador with parameters until the test ends.
 func start(t *testing.T, env map[string]string) *ambassador {
 	t.Helper()
-	all := map[string]string{"LISTEN_ADDR": "127.0.0.1:0", "ADMIN_ADDR": "127.0.0.1:0", "DRAIN_DELAY": "0s", "LOG_LEVEL": "error"}
+	all := map[string]string{"LISTEN_ADDR": "127.0.0.1:0", "ADMIN_ADDR": "127.0.0.1:0", "DRAIN_DELAY": "0s", "LOG_LEVEL": "error", "REDISSHARD_THREADS": "0"}
 	maps.Copy(all, env)
 	cfg, err := process.Parse[Config](Program, all)
 	if err != nil {

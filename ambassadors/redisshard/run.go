@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"net"
+	"runtime"
 	"strings"
 
 	"github.com/flotilla-dev/flotilla/ambassadors/redisshard/pool"
@@ -33,6 +34,9 @@ func Run(ctx context.Context, cfg Config) error {
 	roots, err := certs.OpenRoots(cfg.CAFile)
 	if err != nil {
 		return err
+	}
+	if cfg.Threads > 0 {
+		defer runtime.GOMAXPROCS(runtime.GOMAXPROCS(cfg.Threads))
 	}
 	cfg.ListenAddr = cfg.listen(confs[0])
 	p, err := process.Open(ctx, Program, cfg.Contract, cfg)
