@@ -100,7 +100,7 @@ func (f *fleet) listen(ctx context.Context, p *process.Process, cfg Config) erro
 		o := &session.Options{
 			Pool: one, Password: password(one, cfg.ClientPasswordFile),
 			MaxCommand: int(cfg.MaxCommand), MaxPipeline: cfg.Pipeline, MaxReplies: int(cfg.ClientMemory), Memory: memory,
-			WriteTimeout: cfg.WriteTimeout, Log: p.Log.With("pool", one.Name()), Metrics: metrics,
+			WriteTimeout: cfg.WriteTimeout, Faults: p.Faults, Log: p.Log.With("pool", one.Name()), Metrics: metrics,
 		}
 		server := &tcpserve.Server{MaxConns: cfg.Clients, Refuse: refuse, Log: p.Log, Handle: func(ctx context.Context, conn net.Conn) { session.Serve(ctx, conn, o) }}
 		if n := one.Config().ClientConnections; n > 0 {

@@ -75,7 +75,7 @@ func TestDeadlinesHold(t *testing.T) {
 
 func TestWhatThePeerDoesNotTakeAtOnceIsLeft(t *testing.T) {
 	d, far := pair(t)
-	text := bytes.Repeat([]byte("0123456789"), 3<<20)
+	text := bytes.Repeat([]byte("0123456789"), 12<<17)
 	sent := 0
 	for {
 		n, err := d.TryWrite(text[sent:])
