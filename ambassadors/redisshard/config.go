@@ -45,6 +45,7 @@ type Config struct {
 	CAFile             string         `env:"REDISSHARD_CA_FILE" doc:"PEM file, watched, of the authorities that certify the servers; the system's when empty"`
 	ServerName         string         `env:"REDISSHARD_SERVER_NAME" doc:"name in the servers' certificates; the host of each when empty"`
 
+	Threads      int           `env:"REDISSHARD_THREADS" envDefault:"1" doc:"threads that work at a time: 1 costs the least for each command, more serve more clients at a time where CPUs are free, 0 is one for each CPU"`
 	Clients      int           `env:"REDISSHARD_CLIENTS" envDefault:"4096" doc:"connections of clients of a pool, where the file has no client_connections; more are refused with an error"`
 	Pipeline     int           `env:"REDISSHARD_PIPELINE" envDefault:"1024" doc:"commands of one client without a reply; past it the client waits"`
 	MaxCommand   config.Size   `env:"REDISSHARD_MAX_COMMAND" envDefault:"16MiB" doc:"bytes of one command; a client that sends a larger one is told and cut off"`
@@ -78,6 +79,7 @@ func (c Config) validate() error {
 	}{{"CLIENTS", c.Clients}, {"PIPELINE", c.Pipeline}, {"IN_FLIGHT", c.InFlight}, {"WATCHES", c.Watches}} {
 		must(n.value >= 1, "REDISSHARD_"+n.name, "want at least 1")
 	}
+	must(c.Threads >= 0 && c.Threads <= 1024, "REDISSHARD_THREADS", "want 0 to 1024")
 	must(c.MaxCommand >= 1<<10, "REDISSHARD_MAX_COMMAND", "want at least 1KiB")
 	must(c.MaxReply >= 1<<10, "REDISSHARD_MAX_REPLY", "want at least 1KiB")
 	must(c.ClientMemory >= 2*c.MaxReply, "REDISSHARD_CLIENT_MEMORY", "want at least twice REDISSHARD_MAX_REPLY, which is %s", c.MaxReply)

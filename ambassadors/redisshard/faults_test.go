@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"io"
 	"net"
+	"net/http"
 	"strings"
 	"sync"
 	"testing"
@@ -254,4 +255,32 @@ func TestATransactionTellsWhyTheServerDiscardedIt(t *testing.T) {
 	c.expect(t, "+OK\r\n*0\r\n+OK\r\n-ERR MULTI calls can not be nested\r\n+QUEUED\r\n+OK\r\n$-1\r\n+OK\r\n+QUEUED\r\n*1\r\n+PONG\r\n")
 	c.send(t, "WATCH k", "MULTI", "UNWATCH", "SET k 2", "WATCH k", "EXEC")
 	c.expect(t, "+OK\r\n+OK\r\n+QUEUED\r\n+QUEUED\r\n-ERR WATCH inside MULTI is not allowed\r\n*2\r\n+OK\r\n+OK\r\n")
+}
+
+func TestFaultsAreInjectedByCommandAndPool(t *testing.T) {
+	a, _ := three(t, map[string]string{"FAULTS": "on"})
+	set := func(rules string) {
+		t.Helper()
+		request := must2(http.NewRequest(http.MethodPut, a.admin+"/faults", strings.NewReader(rules)))(t)
+		answer := must2(http.DefaultClient.Do(request))(t)
+		answer.Body.Close()
+		if answer.StatusCode >= 300 {
+			t.Fatalf("status %d", answer.StatusCode)
+		}
+	}
+	c := dial(t, a.addr)
+	set(`[{"path": "/redis", "method": "GET", "fault": "status", "status": 503}, {"path": "/other", "fault": "abort"}, {"method": "TTL", "fault": "latency", "delay": "50ms"}]`)
+	began := time.Now()
+	c.send(t, "SET k v", "GET k", "TTL k", "STRLEN k")
+	c.expect(t, "+OK\r\n-ERR fault injected: status 503\r\n:-1\r\n:1\r\n")
+	if took := time.Since(began); took < 50*time.Millisecond {
+		t.Errorf("it took %v", took)
+	}
+	set(`[{"method": "GET", "fault": "abort"}]`)
+	c.send(t, "GET k")
+	c.end(t)
+	set(`[]`)
+	c = dial(t, a.addr)
+	c.send(t, "GET k")
+	c.expect(t, "$1\r\nv\r\n")
 }

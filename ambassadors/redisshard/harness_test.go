@@ -35,7 +35,7 @@ type ambassador struct {
 // start runs an ambassador with parameters until the test ends.
 func start(t *testing.T, env map[string]string) *ambassador {
 	t.Helper()
-	all := map[string]string{"LISTEN_ADDR": "127.0.0.1:0", "ADMIN_ADDR": "127.0.0.1:0", "DRAIN_DELAY": "0s", "LOG_LEVEL": "error"}
+	all := map[string]string{"LISTEN_ADDR": "127.0.0.1:0", "ADMIN_ADDR": "127.0.0.1:0", "DRAIN_DELAY": "0s", "LOG_LEVEL": "error", "REDISSHARD_THREADS": "0"}
 	maps.Copy(all, env)
 	cfg, err := process.Parse[Config](Program, all)
 	if err != nil {
@@ -256,6 +256,8 @@ func (f *fake) serve(conn net.Conn) {
 			switch words[0] {
 			case "CLIENT", "SELECT", "AUTH":
 				_, _ = io.WriteString(conn, "+OK\r\n")
+			case "PING":
+				_, _ = io.WriteString(conn, "+PONG\r\n")
 			case "HELLO":
 				if f.old {
 					_, _ = io.WriteString(conn, "-ERR unknown command 'HELLO'\r\n")

@@ -17,14 +17,14 @@ func TestWrongParametersAreNamedTogether(t *testing.T) {
 	t.Parallel()
 	env := map[string]string{
 		"REDISSHARD_SERVERS": "a:1,a:1", "REDISSHARD_CONFIG_FILE": "x", "REDISSHARD_TIMEOUT": "0s", "REDISSHARD_PIPELINE": "0",
-		"REDISSHARD_CLIENT_MEMORY": "1KiB", "REDISSHARD_SERVER_NAME": "x", "REDISSHARD_CONNECTIONS": "65",
+		"REDISSHARD_CLIENT_MEMORY": "1KiB", "REDISSHARD_SERVER_NAME": "x", "REDISSHARD_CONNECTIONS": "65", "REDISSHARD_THREADS": "-1",
 	}
 	cfg, err := process.Parse[Config](Program, env)
 	if err != nil {
 		t.Fatal(err)
 	}
 	err = Run(t.Context(), cfg)
-	for _, want := range []string{"set one of them", "REDISSHARD_TIMEOUT: want", "REDISSHARD_PIPELINE: want", "at least twice REDISSHARD_MAX_REPLY", "REDISSHARD_TLS: is off", `two servers are called "a:1"`, "REDISSHARD_CONNECTIONS: want 1 to 64"} {
+	for _, want := range []string{"set one of them", "REDISSHARD_TIMEOUT: want", "REDISSHARD_PIPELINE: want", "at least twice REDISSHARD_MAX_REPLY", "REDISSHARD_TLS: is off", `two servers are called "a:1"`, "REDISSHARD_CONNECTIONS: want 1 to 64", "REDISSHARD_THREADS: want 0 to 1024"} {
 		if err == nil || !strings.Contains(err.Error(), want) {
 			t.Errorf("the error does not say %q: %v", want, err)
 		}

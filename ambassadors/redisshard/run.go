@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"net"
+	"runtime"
 	"strings"
 
 	"github.com/flotilla-dev/flotilla/ambassadors/redisshard/pool"
@@ -33,6 +34,9 @@ func Run(ctx context.Context, cfg Config) error {
 	roots, err := certs.OpenRoots(cfg.CAFile)
 	if err != nil {
 		return err
+	}
+	if cfg.Threads > 0 {
+		defer runtime.GOMAXPROCS(runtime.GOMAXPROCS(cfg.Threads))
 	}
 	cfg.ListenAddr = cfg.listen(confs[0])
 	p, err := process.Open(ctx, Program, cfg.Contract, cfg)
@@ -96,7 +100,7 @@ func (f *fleet) listen(ctx context.Context, p *process.Process, cfg Config) erro
 		o := &session.Options{
 			Pool: one, Password: password(one, cfg.ClientPasswordFile),
 			MaxCommand: int(cfg.MaxCommand), MaxPipeline: cfg.Pipeline, MaxReplies: int(cfg.ClientMemory), Memory: memory,
-			WriteTimeout: cfg.WriteTimeout, Log: p.Log.With("pool", one.Name()), Metrics: metrics,
+			WriteTimeout: cfg.WriteTimeout, Faults: p.Faults, Log: p.Log.With("pool", one.Name()), Metrics: metrics,
 		}
 		server := &tcpserve.Server{MaxConns: cfg.Clients, Refuse: refuse, Log: p.Log, Handle: func(ctx context.Context, conn net.Conn) { session.Serve(ctx, conn, o) }}
 		if n := one.Config().ClientConnections; n > 0 {

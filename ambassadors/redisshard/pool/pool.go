@@ -1,7 +1,6 @@
 package pool
 
 import (
-	"context"
 	"log/slog"
 	"sync"
 	"sync/atomic"
@@ -162,92 +161,3 @@ type health struct {
 
 func (h health) Succeeded() { h.placement.Succeeded(h.server) }
 func (h health) Failed()    { h.placement.Failed(h.server) }
-
-// Bounds of how often time-outs are looked for: a request waits for a quarter of
-// the time-out longer at most.
-const (
-	minTick = 5 * time.Millisecond
-	maxTick = 100 * time.Millisecond
-)
-
-// Run looks for requests that wait for too long, and closes shards that are
-// gone. At the end of ctx it closes all of them.
-func (p *Pool) Run(ctx context.Context) error {
-	defer p.close()
-	for {
-		every := min(max(p.Shards()[0].Options().Timeout/4, minTick), maxTick)
-		select {
-		case <-ctx.Done():
-			return nil
-		case <-time.After(every):
-		}
-		now := link.Now()
-		for _, s := range p.Shards() {
-			s.Check(now)
-		}
-		p.bury(now)
-	}
-}
-
-// bury closes retired shards that have nothing in flight.
-func (p *Pool) bury(now time.Duration) {
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	waiting := p.retired[:0]
-	for _, s := range p.retired {
-		s.Check(now)
-		if s.Busy() || now-s.since < grace {
-			waiting = append(waiting, s)
-			continue
-		}
-		s.Close()
-	}
-	clear(p.retired[len(waiting):])
-	p.retired = waiting
-}
-
-func (p *Pool) close() {
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	for _, s := range p.retired {
-		s.Close()
-	}
-	for _, s := range p.Shards() {
-		s.Close()
-	}
-	p.retired = nil
-}
-
-// Status is the pool as operators see it.
-type Status struct {
-	Pool   string        `json:"pool"`
-	Listen string        `json:"listen"`
-	Shards []ShardStatus `json:"shards"`
-}
-
-// ShardStatus is a shard as operators see it.
-type ShardStatus struct {
-	Name         string     `json:"name"`
-	Addr         string     `json:"addr"`
-	Weight       int        `json:"weight"`
-	Connections  int        `json:"connections"`
-	InFlight     int        `json:"in_flight"`
-	EjectedUntil *time.Time `json:"ejected_until,omitempty"`
-}
-
-// Status returns the pool as operators see it.
-func (p *Pool) Status() Status {
-	g := p.current.Load()
-	c := g.placement.Pool()
-	s := Status{Pool: c.Name, Listen: c.Listen}
-	for i, server := range c.Servers {
-		one := ShardStatus{Name: server.Name, Addr: server.Addr, Weight: server.Weight}
-		one.Connections, one.InFlight = g.shards[i].Counts()
-		if until := g.placement.Ejected(i); !until.IsZero() {
-			until = until.UTC()
-			one.EjectedUntil = &until
-		}
-		s.Shards = append(s.Shards, one)
-	}
-	return s
-}

@@ -2,6 +2,7 @@ package session
 
 import (
 	"bytes"
+	"context"
 	"errors"
 	"fmt"
 	"strings"
@@ -13,11 +14,12 @@ import (
 )
 
 // handle answers a command, or sends it.
-func (s *session) handle(cmd resp.Command) {
+func (s *session) handle(ctx context.Context, cmd resp.Command) {
 	spec := command.Find(cmd.Args[0])
 	switch {
 	case spec == nil:
 		s.unknown(cmd.Args[0])
+	case s.misbehave(ctx, spec):
 	case !s.authorised && !withoutPassword(spec.Name):
 		s.refuse("auth", "NOAUTH Authentication required.")
 	case spec.Kind == command.Refused:

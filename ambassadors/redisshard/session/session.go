@@ -12,6 +12,7 @@ import (
 	"github.com/flotilla-dev/flotilla/ambassadors/redisshard/link"
 	"github.com/flotilla-dev/flotilla/ambassadors/redisshard/pool"
 	"github.com/flotilla-dev/flotilla/ambassadors/redisshard/resp"
+	"github.com/flotilla-dev/flotilla/internal/faults"
 	"github.com/flotilla-dev/flotilla/internal/tcpserve"
 )
 
@@ -28,6 +29,7 @@ type Options struct {
 	Memory       *Memory       // of all clients
 	WriteTimeout time.Duration // for a client to take a piece of its replies
 
+	Faults  *faults.Set // nil: none
 	Log     *slog.Logger
 	Metrics *Metrics
 }
@@ -39,6 +41,7 @@ type session struct {
 	conn    net.Conn
 	in      *resp.Commands
 	replies *replies
+	path    string        // of the pool, for faults
 	now     time.Duration // when the present commands were read
 
 	version    int // of the protocol
@@ -56,6 +59,7 @@ var ids atomic.Uint64
 func Serve(ctx context.Context, conn net.Conn, o *Options) {
 	direct := tcpserve.NewDirect(conn)
 	s := &session{o: o, id: ids.Add(1), conn: direct, in: resp.NewCommands(o.MaxCommand), version: 2}
+	s.path = "/" + o.Pool.Name()
 	s.replies = newReplies(direct, o)
 	s.authorised = !s.needsPassword()
 	defer s.replies.close()
@@ -74,7 +78,7 @@ func (s *session) read(ctx context.Context) bool {
 	for !s.quit {
 		_, err := s.in.Fill(s.conn)
 		s.now = link.Now()
-		flaw := s.commands()
+		flaw := s.commands(ctx)
 		switch {
 		case flaw != nil:
 			return s.malformed(flaw)
@@ -100,14 +104,14 @@ func (s *session) account(held int) int {
 }
 
 // commands handles the commands that have come completely.
-func (s *session) commands() error {
+func (s *session) commands(ctx context.Context) error {
 	for !s.quit {
 		cmd, ok, err := s.in.Next()
 		if err != nil || !ok {
 			s.replies.Flush()
 			return err
 		}
-		s.handle(cmd)
+		s.handle(ctx, cmd)
 	}
 	return nil
 }

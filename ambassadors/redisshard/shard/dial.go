@@ -88,9 +88,12 @@ func (s *Shard) greet(conn net.Conn, version int) (convert func([]byte) []byte, 
 			return nil, err
 		}
 	}
-	// A server may not know the command, or not allow it; but whether it wants a
-	// password is to be known now, and is no business of clients.
-	reply, err := g.ask("CLIENT", "SETNAME", "redisshard")
+	if _, err := g.ask("CLIENT", "SETNAME", "redisshard"); err != nil {
+		return nil, err // what it says does not matter
+	}
+	// That a server wants a password is to be known now: it is no business of
+	// clients.
+	reply, err := g.ask("PING")
 	if err == nil && bytes.HasPrefix(reply, []byte("-NOAUTH")) {
 		err = refusal(reply)
 	}
