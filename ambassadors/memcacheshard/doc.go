@@ -10,6 +10,5 @@
 //	pool       the shard of a key; ejection, return, changed files
 //	shard      the servers that hold the same keys: replicas, failover, healing
 //	link       one connection to a server, shared by all clients
-//	nonblock   writing without waiting
 //	thesaurus  the application that it is shown with
 package memcacheshard

@@ -3,11 +3,10 @@ package link
 import (
 	"context"
 	"errors"
-	"net"
 	"sync"
 	"time"
 
-	"github.com/flotilla-dev/flotilla/ambassadors/memcacheshard/nonblock"
+	"github.com/flotilla-dev/flotilla/internal/tcpserve"
 )
 
 // A Receiver gets the answers to its requests. Its methods must not block; they
@@ -66,9 +65,8 @@ type Link struct {
 
 	mu      sync.Mutex // guards all below
 	state   state
-	conn    net.Conn
-	writer  *nonblock.Writer
-	out     []byte // to be written
+	conn    tcpserve.Direct // nil while there is none
+	out     []byte          // to be written
 	spare   []byte
 	writing bool
 	calls   queue

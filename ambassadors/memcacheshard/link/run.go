@@ -5,19 +5,20 @@ import (
 	"net"
 	"time"
 
-	"github.com/flotilla-dev/flotilla/ambassadors/memcacheshard/nonblock"
 	"github.com/flotilla-dev/flotilla/ambassadors/memcacheshard/wire"
+	"github.com/flotilla-dev/flotilla/internal/tcpserve"
 )
 
 // run is the life of one connection.
 func (l *Link) run(ctx context.Context) {
 	var d net.Dialer
-	conn, err := d.DialContext(ctx, "tcp", l.o.Addr)
+	dialled, err := d.DialContext(ctx, "tcp", l.o.Addr)
 	if err != nil {
 		l.over(ErrDown, false)
 		return
 	}
-	defer conn.Close()
+	defer dialled.Close()
+	conn := tcpserve.NewDirect(dialled)
 	if !l.opened(conn) {
 		l.over(ErrClosed, false)
 		return
@@ -28,13 +29,13 @@ func (l *Link) run(ctx context.Context) {
 }
 
 // opened makes the connection the link's, unless it was given up meanwhile.
-func (l *Link) opened(conn net.Conn) bool {
+func (l *Link) opened(conn tcpserve.Direct) bool {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	if l.reason != nil {
 		return false
 	}
-	l.state, l.conn, l.writer = open, conn, nonblock.NewWriter(conn)
+	l.state, l.conn = open, conn
 	return true
 }
 
@@ -123,7 +124,7 @@ func (l *Link) over(reason error, worked bool) {
 	if reason == ErrDown {
 		l.refused = time.Now().Add(redialAfter)
 	}
-	l.state, l.conn, l.writer, l.out, l.writing = idle, nil, nil, l.out[:0], false
+	l.state, l.conn, l.out, l.writing = idle, nil, l.out[:0], false
 	// A server that ends a connection on which nothing waits was restarted, or is
 	// gone: to dial at once finds out before a client does.
 	unasked := worked && len(lost) == 0 && reason == ErrLost
@@ -148,11 +149,11 @@ func (l *Link) over(reason error, worked bool) {
 func (l *Link) Flush() {
 	l.mu.Lock()
 	for l.state == open && !l.writing && len(l.out) > 0 {
-		b, conn, writer := l.out, l.conn, l.writer
+		b, conn := l.out, l.conn
 		l.out, l.spare, l.writing = l.spare[:0], nil, true
 		l.wake()
 		l.mu.Unlock()
-		n, err := writer.Write(b)
+		n, err := conn.TryWrite(b)
 		l.mu.Lock()
 		if err == nil && n < len(b) && l.conn == conn {
 			l.wg.Go(func() { l.writeOn(conn, b[n:]) })
@@ -165,7 +166,7 @@ func (l *Link) Flush() {
 
 // writeOn writes what had no room. When the server does not take it, that ends
 // with the connection, by Timeout.
-func (l *Link) writeOn(conn net.Conn, b []byte) {
+func (l *Link) writeOn(conn tcpserve.Direct, b []byte) {
 	_, err := conn.Write(b)
 	l.mu.Lock()
 	l.wrote(conn, b, err)
@@ -177,7 +178,7 @@ func (l *Link) writeOn(conn net.Conn, b []byte) {
 const maxSpare = 256 << 10
 
 // wrote is called with mu held when a write is over.
-func (l *Link) wrote(conn net.Conn, b []byte, err error) {
+func (l *Link) wrote(conn tcpserve.Direct, b []byte, err error) {
 	if l.conn != conn {
 		return // of a connection that is over
 	}

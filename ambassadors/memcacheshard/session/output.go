@@ -1,10 +1,10 @@
 package session
 
 import (
+	"net"
 	"time"
 
 	"github.com/flotilla-dev/flotilla/ambassadors/memcacheshard/link"
-	"github.com/flotilla-dev/flotilla/ambassadors/memcacheshard/nonblock"
 	"github.com/flotilla-dev/flotilla/ambassadors/memcacheshard/wire"
 )
 
@@ -113,8 +113,23 @@ func (s *Session) hold(n int) {
 // cut ends the conversation without a word; the reading goroutine notices.
 func (s *Session) cut() {
 	s.gone = true
-	nonblock.Abort(s.conn)
+	abort(s.conn)
 	s.wake()
+}
+
+// abort ends a connection in both directions, and waits for nobody who reads it
+// or writes to it. The server closes it later.
+func abort(conn net.Conn) {
+	halves, ok := conn.(interface {
+		CloseRead() error
+		CloseWrite() error
+	})
+	if !ok {
+		go conn.Close() // which says goodbye to the peer first, in TLS
+		return
+	}
+	_ = halves.CloseRead() // it is of no use any more, whatever happens
+	_ = halves.CloseWrite()
 }
 
 // due tells whether somebody must flush, once for many answers. It is called
@@ -136,7 +151,7 @@ func (s *Session) Flush() {
 		b := s.out
 		s.out, s.spare, s.writing = s.spare[:0], nil, true
 		s.mu.Unlock()
-		n, err := s.writer.Write(b)
+		n, err := s.conn.TryWrite(b)
 		s.mu.Lock()
 		if err == nil && n < len(b) {
 			s.hold(-n)

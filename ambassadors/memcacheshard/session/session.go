@@ -9,7 +9,6 @@ import (
 	"time"
 
 	"github.com/flotilla-dev/flotilla/ambassadors/memcacheshard/link"
-	"github.com/flotilla-dev/flotilla/ambassadors/memcacheshard/nonblock"
 	"github.com/flotilla-dev/flotilla/ambassadors/memcacheshard/pool"
 	"github.com/flotilla-dev/flotilla/ambassadors/memcacheshard/wire"
 	"github.com/flotilla-dev/flotilla/internal/tcpserve"
@@ -33,8 +32,7 @@ type Options struct {
 // answers, and write them when they are in order.
 type Session struct {
 	o       *Options
-	conn    net.Conn
-	writer  *nonblock.Writer
+	conn    tcpserve.Direct
 	number  uint64 // of the client
 	in      *wire.Commands
 	counted int          // bytes of in that o.Memory knows of
@@ -59,7 +57,7 @@ type Session struct {
 
 // New returns a session with a client. number is different for all clients.
 func New(o *Options, conn net.Conn, number uint64) *Session {
-	s := &Session{o: o, conn: conn, writer: nonblock.NewWriter(conn), number: number, in: wire.NewCommands(o.Limits), typical: cautious}
+	s := &Session{o: o, conn: tcpserve.NewDirect(conn), number: number, in: wire.NewCommands(o.Limits), typical: cautious}
 	s.changed.L = &s.mu
 	return s
 }
