@@ -2,6 +2,7 @@ package memcacheshard
 
 import (
 	"fmt"
+	"io"
 	"strings"
 	"testing"
 )
@@ -115,7 +116,7 @@ func TestPipelinesKeepTheirOrderOverAllShards(t *testing.T) {
 		fmt.Fprintf(&commands, "set k%d 0 0 4\r\n%04d\r\nget k%d\r\nnonsense\r\nget k%d none\r\n", i, i, i, i)
 		fmt.Fprintf(&want, "STORED\r\nVALUE k%d 0 4\r\n%04d\r\nEND\r\nERROR\r\nVALUE k%d 0 4\r\n%04d\r\nEND\r\n", i, i, i, i)
 	}
-	go c.send(commands.String() + "version\r\n")
+	go io.WriteString(c, commands.String()+"version\r\n") // a failure shows in the answers
 	for i, line := range strings.SplitAfter(want.String()+"VERSION 1.6.18\r\n", "\r\n") {
 		if got := c.line() + "\r\n"; line != "" && got != line {
 			t.Fatalf("line %d is %q, want %q", i, got, line)
