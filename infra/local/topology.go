@@ -16,6 +16,8 @@ func table() []topology.Service {
 		legacyPod(),
 		siteFromGit(),
 		experimentPod(),
+		lookupsPod(),
+		thesaurusPod(),
 	)
 }
 

@@ -12,6 +12,8 @@ func All() []proof.Pattern {
 		s2(),
 		s3(),
 		s4(),
+		a1(),
+		a2(),
 		a4(),
 		r1(),
 		r2(),

@@ -40,26 +40,32 @@ func (g *Rig) Defer(f func()) { g.closers = append(g.closers, f) }
 
 // packages are the programs of the tree, by the name of their binary.
 var packages = map[string]string{
-	"content":    "./services/content/cmd/content",
-	"dictionary": "./services/dictionary/cmd/dictionary",
-	"cache":      "./services/cache/cmd/cache",
-	"edge":       "./services/edge/cmd/edge",
-	"experiment": "./ambassadors/experiment/cmd/experiment",
-	"redis":      "./infra/backends/redis/cmd/redis",
-	"topz":       "./sidecars/topz/cmd/topz",
-	"gitserver":  "./sidecars/gitsync/cmd/gitserver",
-	"gitsync":    "./sidecars/gitsync/cmd/gitsync",
-	"site":       "./sidecars/gitsync/cmd/site",
-	"etcd":       "./infra/backends/etcd/cmd/etcd",
-	"legacy":     "./sidecars/tlsproxy/cmd/legacy",
-	"tlsproxy":   "./sidecars/tlsproxy/cmd/tlsproxy",
-	"configsync": "./sidecars/configsync/cmd/configsync",
-	"configapi":  "./sidecars/configsync/cmd/configapi",
-	"local":      "./infra/local",
-	"loris":      "./loadtest/cmd/loris",
-	"httputil":   "./loadtest/peers/httputil",
-	"bare":       "./loadtest/peers/bare",
-	"handshakes": "./loadtest/cmd/handshakes",
+	"content":       "./services/content/cmd/content",
+	"dictionary":    "./services/dictionary/cmd/dictionary",
+	"cache":         "./services/cache/cmd/cache",
+	"edge":          "./services/edge/cmd/edge",
+	"experiment":    "./ambassadors/experiment/cmd/experiment",
+	"redis":         "./infra/backends/redis/cmd/redis",
+	"topz":          "./sidecars/topz/cmd/topz",
+	"gitserver":     "./sidecars/gitsync/cmd/gitserver",
+	"gitsync":       "./sidecars/gitsync/cmd/gitsync",
+	"site":          "./sidecars/gitsync/cmd/site",
+	"etcd":          "./infra/backends/etcd/cmd/etcd",
+	"legacy":        "./sidecars/tlsproxy/cmd/legacy",
+	"tlsproxy":      "./sidecars/tlsproxy/cmd/tlsproxy",
+	"configsync":    "./sidecars/configsync/cmd/configsync",
+	"configapi":     "./sidecars/configsync/cmd/configapi",
+	"local":         "./infra/local",
+	"loris":         "./loadtest/cmd/loris",
+	"httputil":      "./loadtest/peers/httputil",
+	"bare":          "./loadtest/peers/bare",
+	"handshakes":    "./loadtest/cmd/handshakes",
+	"redisshard":    "./ambassadors/redisshard/cmd/redisshard",
+	"lookups":       "./ambassadors/redisshard/cmd/lookups",
+	"memcached":     "./infra/backends/memcached/cmd/memcached",
+	"memcacheshard": "./ambassadors/memcacheshard/cmd/memcacheshard",
+	"thesaurus":     "./ambassadors/memcacheshard/cmd/thesaurus",
+	"memload":       "./loadtest/cmd/memload",
 }
 
 // Build compiles programs; what has not changed is not linked again.
@@ -81,7 +87,7 @@ func (g *Rig) Build(ctx context.Context, programs ...string) error {
 
 // Programs are the processes of the fleet, and what runs it here.
 func Programs() []string {
-	return []string{"content", "dictionary", "cache", "edge", "redis", "local", "etcd", "legacy", "tlsproxy", "configsync", "configapi"}
+	return []string{"content", "dictionary", "cache", "edge", "redis", "local", "etcd", "legacy", "tlsproxy", "configsync", "configapi", "redisshard", "lookups", "memcached", "memcacheshard", "thesaurus"}
 }
 
 // BuildCold compiles programs with an empty build cache, as a newcomer does.

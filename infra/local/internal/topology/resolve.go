@@ -171,7 +171,7 @@ func (r resolver) expand(text string) (string, error) {
 		return text, nil
 	}
 	t, err := template.New("value").Option("missingkey=error").Funcs(template.FuncMap{
-		"endpoints": r.endpoints, "addr": r.addr, "file": r.file, "base": r.base,
+		"endpoints": r.endpoints, "addr": r.addr, "addrs": r.addrs, "file": r.file, "base": r.base,
 		"pki":     func(name string) string { return filepath.Join(r.Dir, "pki", name) },
 		"secret":  func(name string) string { return filepath.Join(r.Dir, "pki", "secrets", name) },
 		"private": func(name string) string { return filepath.Join(r.Dir, "data", r.name, name) },
@@ -212,6 +212,24 @@ func (r resolver) addr(service string) (string, error) {
 	}
 	pair, err := r.Pair(Instance(service, 1))
 	return r.join(pair.Data), err
+}
+
+// addrs is for servers that keep a part of the data each: who uses them must know
+// every one by its address, which a restart does not change.
+func (r resolver) addrs(service string) (string, error) {
+	s, err := r.find(service)
+	if err != nil {
+		return "", err
+	}
+	all := make([]string, s.Count)
+	for i := range all {
+		pair, err := r.Pair(Instance(service, i+1))
+		if err != nil {
+			return "", err
+		}
+		all[i] = r.join(pair.Data)
+	}
+	return strings.Join(all, ","), nil
 }
 
 // file finds a file of the tree. That the pattern must match one file only

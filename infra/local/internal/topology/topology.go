@@ -17,6 +17,7 @@ import (
 //
 //	{{endpoints "cache"}}     file:… with the endpoints of a service, kept up to date
 //	{{addr "content"}}        host:port of the data listener of a service that runs once
+//	{{addrs "redis-shard"}}   those of all replicas that the table has, in order, with commas
 //	{{file "services/x"}}     a file of the tree; a pattern must match exactly one
 //	{{base "services/x/*"}}   the last element of it
 //	{{pki "edge/tls.crt"}}    a file that infra/pki makes

@@ -15,6 +15,7 @@ func example() []Service {
 		{Name: "data", Package: "./a/cmd/data", Count: 1, Single: true, Real: &Real{Program: "data-server", Args: []string{"--port", `{{port "data"}}`}, Ping: "PING\r\n"}},
 		{Name: "web", Package: "./b/cmd/web", Count: 2, Needs: []string{"data"}, Env: map[string]string{
 			"WEB_DATA": `http://{{addr "data"}}/{{base "files/x.*.bin"}}`, "WEB_DIR": `{{private "cache"}}`, "WEB_KEY": `{{pki "web/tls.key"}}`,
+			"WEB_FRONTS": `{{addrs "edge"}}`,
 		}},
 		{Name: "edge", Package: "./c/cmd/edge", Count: 2, Needs: []string{"web"}, Public: []Public{{"https", "LISTEN_ADDR"}, {"http", "EDGE_HTTP_ADDR"}},
 			Datagrams: &Datagrams{"http3", "EDGE_HTTP3_ADDR", "https"},
@@ -50,6 +51,7 @@ func TestAReplicaIsResolved(t *testing.T) {
 	want := map[string]string{
 		"INSTANCE": "web-2", "LISTEN_ADDR": "127.0.0.1:1003", "ADMIN_ADDR": "127.0.0.1:2003", "FAULTS": "on", "DRAIN_DELAY": "2s",
 		"WEB_DATA": "http://127.0.0.1:1001/x.0123.bin", "WEB_DIR": "/fleet/data/web-2/cache", "WEB_KEY": "/fleet/pki/web/tls.key",
+		"WEB_FRONTS": "127.0.0.1:1004,127.0.0.1:1005",
 	}
 	if !maps.Equal(p.Env, want) {
 		t.Errorf("the environment is %v", p.Env)
@@ -134,6 +136,7 @@ func TestAWrongReferenceIsNamed(t *testing.T) {
 		`{{addr "nobody"}}`:      "there is no service nobody",
 		`{{addr "web"}}`:         "several replicas",
 		`{{endpoints "nobody"}}`: "there is no service nobody",
+		`{{addrs "nobody"}}`:     "there is no service nobody",
 		`{{file "none*"}}`:       "0 files match",
 		`{{public "ftp"}}`:       "no public listener ftp",
 		`{{port "web"}}`:         "no service of this name that runs once",

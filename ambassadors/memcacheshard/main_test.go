@@ -1,0 +1,200 @@
+package memcacheshard
+
+import (
+	"bufio"
+	"context"
+	"fmt"
+	"io"
+	"net"
+	"net/http"
+	"strings"
+	"testing"
+	"time"
+
+	"go.uber.org/goleak"
+
+	"github.com/flotilla-dev/flotilla/ambassadors/memcacheshard/memtest"
+	"github.com/flotilla-dev/flotilla/internal/process"
+)
+
+func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
+
+// running is an ambassador of this package.
+type running struct {
+	data, admin string
+	pools       map[string]net.Addr
+	stop        func() error
+}
+
+// start runs the program as its main would, and stops it with the test.
+func start(t *testing.T, environ map[string]string) *running {
+	t.Helper()
+	env := map[string]string{"LISTEN_ADDR": "127.0.0.1:0", "ADMIN_ADDR": "127.0.0.1:0", "LOG_LEVEL": "ERROR", "MEMCACHESHARD_THREADS": "0"}
+	for name, value := range environ {
+		env[name] = value
+	}
+	cfg, err := process.Parse[Config](Program, env)
+	if err != nil {
+		t.Fatal(err)
+	}
+	r := &running{}
+	listening := make(chan struct{}, 1)
+	cfg.OnListen = func(data, admin net.Addr) { r.data, r.admin = data.String(), admin.String() }
+	cfg.OnPools = func(pools map[string]net.Addr) {
+		r.pools = pools
+		listening <- struct{}{}
+	}
+	ctx, cancel := context.WithCancel(context.Background())
+	ended := make(chan error, 1)
+	go func() { ended <- Run(ctx, cfg) }()
+	var result error
+	stopped := false
+	r.stop = func() error {
+		if !stopped {
+			cancel()
+			result, stopped = <-ended, true
+		}
+		return result
+	}
+	t.Cleanup(func() {
+		if err := r.stop(); err != nil {
+			t.Error(err)
+		}
+	})
+	select {
+	case <-listening:
+		return r
+	case err := <-ended:
+		ended <- nil
+		t.Fatal(err)
+		return nil
+	}
+}
+
+// before starts an ambassador before servers that are called s0, s1, …
+func before(t *testing.T, servers []*memtest.Server, environ map[string]string) *running {
+	t.Helper()
+	env := map[string]string{"MEMCACHESHARD_SERVERS": named(servers), "MEMCACHESHARD_TIMEOUT": "2s", "MEMCACHESHARD_AUTO_EJECT": "off", "MEMCACHESHARD_HASH": "md5"}
+	for name, value := range environ {
+		env[name] = value
+	}
+	return start(t, env)
+}
+
+func named(servers []*memtest.Server) string {
+	var list []string
+	for i, s := range servers {
+		list = append(list, fmt.Sprintf("%s:1 s%d", s.Addr(), i))
+	}
+	return strings.Join(list, ",")
+}
+
+func fakes(t *testing.T, n int) []*memtest.Server {
+	t.Helper()
+	servers := make([]*memtest.Server, n)
+	for i := range servers {
+		servers[i] = memtest.Start(t)
+	}
+	return servers
+}
+
+// client sees every byte.
+type client struct {
+	t *testing.T
+	*net.TCPConn
+	in *bufio.Reader
+}
+
+func dial(t *testing.T, addr string) *client {
+	t.Helper()
+	conn, err := net.Dial("tcp", addr)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { conn.Close() })
+	conn.SetDeadline(time.Now().Add(20 * time.Second))
+	return &client{t, conn.(*net.TCPConn), bufio.NewReader(conn)}
+}
+
+func (c *client) send(text string) {
+	c.t.Helper()
+	if _, err := io.WriteString(c, text); err != nil {
+		c.t.Fatal(err)
+	}
+}
+
+// line reads a line, without its end; a closed connection is "closed".
+func (c *client) line() string {
+	line, err := c.in.ReadString('\n')
+	if err != nil {
+		return "closed"
+	}
+	return strings.TrimSuffix(line, "\r\n")
+}
+
+// ask sends commands and then a barrier, and returns the answers before that of
+// the barrier.
+func (c *client) ask(commands string) string {
+	c.t.Helper()
+	c.send(commands + "mn\r\n")
+	var answer strings.Builder
+	for {
+		line, err := c.in.ReadString('\n')
+		if err != nil {
+			return answer.String() + "closed"
+		}
+		if line == "MN\r\n" {
+			return answer.String()
+		}
+		answer.WriteString(line)
+	}
+}
+
+func (c *client) expect(commands, want string) {
+	c.t.Helper()
+	if got := c.ask(commands); got != want {
+		c.t.Errorf("%.80q is answered by %.300q, want %.300q", commands, got, want)
+	}
+}
+
+func get(t *testing.T, url string) string {
+	t.Helper()
+	resp, err := http.Get(url)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer resp.Body.Close()
+	defer http.DefaultClient.CloseIdleConnections()
+	body, err := io.ReadAll(resp.Body)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return string(body)
+}
+
+// eventually asks until it is so.
+func eventually(t *testing.T, what string, so func() bool) {
+	t.Helper()
+	for end := time.Now().Add(15 * time.Second); time.Now().Before(end); time.Sleep(5 * time.Millisecond) {
+		if so() {
+			return
+		}
+	}
+	t.Fatalf("it never came to be that %s", what)
+}
+
+// keyOf finds a key of a shard by asking the ambassador.
+func keyOf(t *testing.T, r *running, shard string, n int) string {
+	t.Helper()
+	for i := range 10000 {
+		key := fmt.Sprintf("key-%d", i)
+		if strings.Contains(get(t, "http://"+r.admin+"/shards?key="+key), `"`+shard+`"`) {
+			if n == 0 {
+				return key
+			}
+			n--
+		}
+	}
+	t.Fatalf("no key belongs to %s", shard)
+	return ""
+}

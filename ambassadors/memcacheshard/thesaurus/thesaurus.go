@@ -1,0 +1,134 @@
+// Package thesaurus is the application that the memcached ambassador is shown
+// with: it finds words that are related to a word over one hop or two, which costs
+// a request to the dictionary for every word on the way, and keeps the answers in
+// memcached.
+//
+// It knows one memcached, on localhost, and an unmodified client. Whether that is
+// a server, or an ambassador in front of one shard or of three, is no matter of
+// the program. memcached is a cache: without it every answer is the same, and
+// slower.
+package thesaurus
+
+import (
+	"context"
+	"crypto/tls"
+	"time"
+
+	"github.com/bradfitz/gomemcache/memcache"
+
+	"github.com/flotilla-dev/flotilla/internal/api"
+	"github.com/flotilla-dev/flotilla/internal/certs"
+	"github.com/flotilla-dev/flotilla/internal/config"
+	"github.com/flotilla-dev/flotilla/internal/httpclient"
+	"github.com/flotilla-dev/flotilla/internal/process"
+	"github.com/flotilla-dev/flotilla/internal/upstream"
+)
+
+// Program is the application as a process of the fleet.
+var Program = process.Program{
+	Name:  "thesaurus",
+	About: "finds words related to a word, and keeps them in memcached",
+	Calls: []string{"memcacheshard, or any memcached: text protocol", "dictionary: HTTP"},
+}
+
+// Config is the configuration of the application.
+type Config struct {
+	process.Contract
+	upstream.Intervals
+
+	MemcachedAddr    string        `env:"THESAURUS_MEMCACHED_ADDR" envDefault:"localhost:11212" doc:"memcached, or what looks like one: host:port"`
+	MemcachedTimeout time.Duration `env:"THESAURUS_MEMCACHED_TIMEOUT" envDefault:"500ms" doc:"for an answer of memcached; then the dictionary is asked"`
+	TTL              time.Duration `env:"THESAURUS_TTL" envDefault:"10m" doc:"how long an answer is kept in memcached, in whole seconds"`
+	Breadth          int           `env:"THESAURUS_BREADTH" envDefault:"24" doc:"related words of the first hop whose own relations are followed: each costs a request to the dictionary"`
+
+	Dictionary           upstream.Address `env:"THESAURUS_DICTIONARY,required" doc:"the dictionary: host:port[/adminport],…, dns:name:port[/adminport] or file:path"`
+	DictionaryTLS        process.Switch   `env:"THESAURUS_DICTIONARY_TLS" envDefault:"off" doc:"on: the dictionary speaks TLS"`
+	DictionaryCAFile     string           `env:"THESAURUS_DICTIONARY_CA_FILE" doc:"PEM file, watched, of the authorities that certify it; the system's when empty"`
+	DictionaryServerName string           `env:"THESAURUS_DICTIONARY_SERVER_NAME" envDefault:"dictionary" doc:"name in its certificate"`
+}
+
+// maxTTL: memcached takes a longer time for a date.
+const maxTTL = 30 * 24 * time.Hour
+
+func (c Config) validate() error {
+	var wrong config.Error
+	if c.MemcachedTimeout < time.Millisecond {
+		wrong = append(wrong, config.Problem{Variable: "THESAURUS_MEMCACHED_TIMEOUT", Message: "want at least 1ms"})
+	}
+	if c.TTL < time.Second || c.TTL > maxTTL {
+		wrong = append(wrong, config.Problem{Variable: "THESAURUS_TTL", Message: "want 1s to 720h"})
+	}
+	if c.Breadth < 1 || c.Breadth > 100 {
+		wrong = append(wrong, config.Problem{Variable: "THESAURUS_BREADTH", Message: "want 1 to 100"})
+	}
+	if len(wrong) > 0 {
+		return wrong
+	}
+	return nil
+}
+
+// Run serves until ctx ends.
+func Run(ctx context.Context, cfg Config) error {
+	if err := cfg.validate(); err != nil {
+		return err
+	}
+	roots, err := certs.OpenRoots(cfg.DictionaryCAFile)
+	if err != nil {
+		return err
+	}
+	p, err := process.Open(ctx, Program, cfg.Contract, cfg)
+	if err != nil {
+		return err
+	}
+	if err := serve(p, cfg, roots); err != nil {
+		p.Close()
+		return err
+	}
+	return p.Run(ctx)
+}
+
+// idleConns is how many connections to memcached are kept: about as many as there
+// are requests at a time.
+const idleConns = 32
+
+func serve(p *process.Process, cfg Config, roots *certs.Roots) error {
+	d, err := openDictionary(p, cfg, roots)
+	if err != nil {
+		return err
+	}
+	// A selector of one server: which shard holds a key is the ambassador's matter.
+	cache := memcache.New(cfg.MemcachedAddr)
+	cache.Timeout, cache.MaxIdleConns = cfg.MemcachedTimeout, idleConns
+	p.Go("memcached", func(ctx context.Context) error {
+		<-ctx.Done()
+		return cache.Close()
+	})
+	e := api.New(p)
+	routes(e, &thesaurus{dictionary: d, cache: cache, ttl: cfg.TTL, breadth: cfg.Breadth, log: p.Log, counts: newCounts(p.Metrics)})
+	p.Serve(api.Server(e))
+	return nil
+}
+
+// openDictionary makes the client of the dictionary.
+func openDictionary(p *process.Process, cfg Config, roots *certs.Roots) (*dictionary, error) {
+	intervals, health := upstream.Default()
+	intervals.CheckInterval, intervals.ResolveInterval = cfg.CheckInterval, cfg.ResolveInterval
+	pool, err := upstream.New(upstream.Options{Name: "dictionary", Address: cfg.Dictionary, Intervals: intervals, Health: health, Log: p.Log, Metrics: p.Metrics})
+	if err != nil {
+		return nil, err
+	}
+	scheme, secure := "http", (*tls.Config)(nil)
+	if cfg.DictionaryTLS {
+		scheme, secure = "https", roots.Client(cfg.DictionaryServerName)
+		p.Go("roots", func(ctx context.Context) error { roots.Watch(ctx, p.Log); return nil })
+	}
+	client, err := httpclient.New(httpclient.Options{Name: "dictionary", Pool: pool, TLS: secure, Metrics: p.Metrics})
+	if err != nil {
+		return nil, err
+	}
+	p.Go("dictionary", func(ctx context.Context) error {
+		defer client.CloseIdleConnections()
+		return pool.Run(ctx)
+	})
+	return &dictionary{client: client, base: scheme + "://" + cfg.DictionaryServerName + "/v1/words/"}, nil
+}

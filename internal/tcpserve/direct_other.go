@@ -1,0 +1,7 @@
+//go:build !linux
+
+package tcpserve
+
+import "net"
+
+func newDirect(net.Conn) Direct { return nil }
