@@ -1,15 +1,23 @@
 package config
 
-// nearest returns the parameter whose name differs least from name, by at most
-// limit insertions, deletions, replacements or swaps of neighbours.
-func nearest(name string, params []Param, limit int) string {
+// Nearest returns the one of names that differs least from name, by at most
+// limit insertions, deletions, replacements or swaps of neighbours, or "".
+func Nearest(name string, names []string, limit int) string {
 	best, found := limit+1, ""
-	for _, p := range params {
-		if d := distance(name, p.Name); d < best {
-			best, found = d, p.Name
+	for _, candidate := range names {
+		if d := distance(name, candidate); d < best {
+			best, found = d, candidate
 		}
 	}
 	return found
+}
+
+func nearest(name string, params []Param, limit int) string {
+	names := make([]string, len(params))
+	for i, p := range params {
+		names[i] = p.Name
+	}
+	return Nearest(name, names, limit)
 }
 
 // distance is the optimal string alignment distance.

@@ -1,0 +1,26 @@
+// Package sharding says which of several servers a key belongs to.
+//
+// Two steps, each chosen by a name, as in the configuration of a sharding proxy:
+//
+//	hash, _ := sharding.HashNamed("fnv1a_64")
+//	dist, _ := sharding.New("ketama", []sharding.Server{{"server0", 1}, {"server1", 1}})
+//	index := dist.Pick(hash(sharding.Tag(key, "{}")))
+//
+// A Hash makes a number of a key. A Distribution is built once from weighted,
+// named servers and picks one for a number; it never changes, so whoever follows
+// a changing set of servers builds a new one and swaps a pointer. A pick needs no
+// lock and allocates nothing.
+//
+// The hashes and the distributions ketama, modula and random place every key as
+// twemproxy 0.5 does on amd64: a fleet can move from one to the other, or run
+// both, and no key is looked for in the wrong place. That includes what one would
+// not guess:
+//
+//   - fnv1_64 and fnv1a_64 are the low 32 bits of FNV-1 and FNV-1a of 64 bits,
+//     and crc32 is 15 bits of the CRC-32, as in libmemcached.
+//   - crc16 keeps the bits that it shifts out above the 16th.
+//   - Characters are signed: fnv*, one_at_a_time and one step of hsieh extend the
+//     sign of bytes from 0x80 on, so keys beyond ASCII hash differently from the
+//     textbook.
+//   - ketama computes each server's share of the points in single precision.
+package sharding
