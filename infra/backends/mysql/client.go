@@ -32,9 +32,17 @@ func (c *client) leave() {
 	}
 }
 
-// serve speaks with a client until it is gone.
-func (s *server) serve(c *client) {
-	defer c.wire.Close()
+// serve speaks with a client until it is gone, or the server is to end: then an
+// idle connection is closed, for clients keep theirs for ever, and a statement
+// that runs is finished.
+func (s *server) serve(ctx context.Context, conn net.Conn) {
+	if s.denied(conn.RemoteAddr()) {
+		s.metrics.refused.WithLabelValues("protected").Inc()
+		refuse(conn, failure(mysql.ER_HOST_NOT_PRIVILEGED, "only loopback may connect while MYSQL_PROTECTED is on and there is no password"))
+		return
+	}
+	c := &client{wire: newWire(conn, int(s.cfg.MaxPacket), s.metrics.refused.WithLabelValues("packet"))}
+	defer context.AfterFunc(ctx, c.leave)()
 	// The protocol's library trusts lengths that a client sends. A packet that
 	// makes it panic ends the connection that sent it, and nothing else.
 	defer func() {

@@ -1,17 +1,19 @@
 package mysql
 
-import "github.com/prometheus/client_golang/prometheus"
+import (
+	"github.com/prometheus/client_golang/prometheus"
+
+	"github.com/flotilla-dev/flotilla/internal/tcpserve"
+)
 
 type metrics struct {
-	connections prometheus.Counter
-	statements  *prometheus.CounterVec
-	running     prometheus.Gauge
-	refused     *prometheus.CounterVec
+	statements *prometheus.CounterVec
+	running    prometheus.Gauge
+	refused    *prometheus.CounterVec
 }
 
-func newMetrics(registry prometheus.Registerer, connected func() float64) *metrics {
+func newMetrics(registry prometheus.Registerer, server *tcpserve.Server) *metrics {
 	m := &metrics{
-		connections: prometheus.NewCounter(prometheus.CounterOpts{Name: "mysql_connections_total", Help: "Connections accepted."}),
 		statements: prometheus.NewCounterVec(prometheus.CounterOpts{
 			Name: "mysql_statements_total", Help: "Statements by outcome: ok, error.",
 		}, []string{"outcome"}),
@@ -23,7 +25,10 @@ func newMetrics(registry prometheus.Registerer, connected func() float64) *metri
 	for _, reason := range []string{"clients", "login", "packet", "protected", "protocol"} {
 		m.refused.WithLabelValues(reason)
 	}
-	registry.MustRegister(m.connections, m.statements, m.running, m.refused,
-		prometheus.NewGaugeFunc(prometheus.GaugeOpts{Name: "mysql_connected_clients", Help: "Open connections."}, connected))
+	registry.MustRegister(m.statements, m.running, m.refused,
+		prometheus.NewGaugeFunc(prometheus.GaugeOpts{Name: "mysql_connected_clients", Help: "Open connections."},
+			func() float64 { return float64(server.Open()) }),
+		prometheus.NewCounterFunc(prometheus.CounterOpts{Name: "mysql_connections_total", Help: "Connections accepted."},
+			func() float64 { return float64(server.Accepted()) }))
 	return m
 }
