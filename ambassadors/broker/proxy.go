@@ -73,7 +73,7 @@ func (p *proxy) connect(ctx context.Context) (*target.Target, net.Conn, []byte, 
 			if err == nil {
 				return t, conn, greeting, nil
 			}
-			if ctx.Err() != nil {
+			if over(ctx) {
 				return nil, nil, nil, &refusal{"timeout", "the database does not answer in time"}
 			}
 		}
@@ -91,6 +91,13 @@ func (p *proxy) connect(ctx context.Context) (*target.Target, net.Conn, []byte, 
 			return nil, nil, nil, &refusal{"down", fmt.Sprintf("the database does not answer (%d known of, by %s)", all, r.Source)}
 		}
 	}
+}
+
+// over tells whether the time of ctx has passed. Deadlines of connections may be
+// noticed before that of the context.
+func over(ctx context.Context) bool {
+	deadline, _ := ctx.Deadline()
+	return ctx.Err() != nil || !time.Now().Before(deadline)
 }
 
 var errSelf = errors.New("this address is the broker itself")

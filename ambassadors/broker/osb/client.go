@@ -19,7 +19,7 @@ import (
 const Version = "2.17"
 
 // maxAnswer bounds an answer; catalogues are large.
-const maxAnswer = 4 << 20
+const maxAnswer = 2 << 20
 
 // Client speaks with one service broker.
 type Client struct {

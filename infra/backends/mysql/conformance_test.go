@@ -221,6 +221,7 @@ var suite = map[string]func(*testing.T, *sql.DB){
 	"ARollbackLeavesNothing":                     rollback,
 	"ASavepointIsPartOfATransaction":             savepoints,
 	"ALostConnectionRollsBack":                   lost,
+	"TimesHaveTheDigitsOfTheirColumn":            digits,
 	"NothingUncommittedIsSeenAndNobodyWaits":     isolation,
 	"NoUpdateIsLost":                             concurrent,
 	"ASecondWriterIsToldToTryAgain":              lockWait,
@@ -293,6 +294,31 @@ func protocols(t *testing.T, db *sql.DB) {
 		}
 		if r.i != -7 || r.big != 1<<62 || r.d != 0.25 || r.dec != "12.50" || r.s != "ä\x00'\\" || !bytes.Equal(r.b, []byte{0, 1, 0xff}) || !r.dt.Equal(at) || !r.day.Equal(day) || !r.yes {
 			t.Errorf("%s: %+v", protocol, r)
+		}
+	}
+}
+
+func digits(t *testing.T, db *sql.DB) {
+	exec1(t, db, "CREATE TABLE types (id INT PRIMARY KEY, whole DATETIME, milli DATETIME(3), micro DATETIME(6))")
+	exact := "2026-11-25 17:07:37.105884665"
+	exec1(t, db, "INSERT INTO types VALUES (1, '"+exact[:22]+"', '"+exact[:26]+"', '"+exact[:26]+"')")
+	day := "2026-11-25"
+	exec1(t, db, "INSERT INTO types VALUES (2, ?, ?, ?)", day, day, day)
+	for id, want := range map[int][]string{
+		1: {"2026-11-25T17:07:37Z", "2026-11-25T17:07:37.106Z", "2026-11-25T17:07:37.105884Z"},
+		2: {"2026-11-25T00:00:00Z", "2026-11-25T00:00:00Z", "2026-11-25T00:00:00Z"},
+	} {
+		for _, query := range []string{fmt.Sprint("SELECT whole, milli, micro FROM types WHERE id = ", id), "SELECT whole, milli, micro FROM types WHERE id = ?"} {
+			args := []any{id}[:strings.Count(query, "?")]
+			var got [3]time.Time
+			if err := db.QueryRowContext(deadline(t), query, args...).Scan(&got[0], &got[1], &got[2]); err != nil {
+				t.Fatal(err)
+			}
+			for i, g := range got { // MySQL rounds, MariaDB cuts
+				if g.Format(time.RFC3339Nano) != want[i] && !(want[i] == "2026-11-25T17:07:37.106Z" && g.Format(time.RFC3339Nano) == "2026-11-25T17:07:37.105Z") {
+					t.Errorf("%s: %v, want %v", query, g, want[i])
+				}
+			}
 		}
 	}
 }

@@ -14,6 +14,9 @@ import (
 func asText(f *mysql.Field, v any) []byte {
 	switch v := v.(type) {
 	case string:
+		if f.Type == mysql.MYSQL_TYPE_DATETIME {
+			return rounded(v, int(f.Decimal))
+		}
 		return []byte(v)
 	case []byte:
 		return v
@@ -33,6 +36,27 @@ func asText(f *mysql.Field, v any) []byte {
 		return []byte(v.UTC().Format(time.DateTime))
 	}
 	return nil
+}
+
+// rounded writes a time with the digits of a second that its column has. SQLite
+// keeps the text that was written, which may have more, or fewer.
+func rounded(text string, digits int) []byte {
+	t, err := time.Parse("2006-01-02 15:04:05.999999999", text)
+	if err != nil {
+		t, err = time.Parse(time.DateOnly, text)
+	}
+	if err != nil {
+		return []byte(text)
+	}
+	layout := time.DateTime
+	if digits > 0 {
+		layout += "." + "000000000"[:digits]
+	}
+	unit := time.Second
+	for range digits {
+		unit /= 10
+	}
+	return t.Round(unit).AppendFormat(nil, layout)
 }
 
 func asInteger(v any) int64 {
