@@ -377,7 +377,7 @@ func TestTooManyConnectionsAreToldSo(t *testing.T) {
 	t.Parallel()
 	d := newDatabase(t, "d", "127.0.0.1:0")
 	r := start(t, map[string]string{"BROKER_TARGET": d.addr(), "BROKER_MAX_CONNECTIONS": "1"})
-	if _, err := ask(t, r.data); err != nil {
+	if _, err := who(pool(t, r.data)); err != nil { // which stays open
 		t.Fatal(err)
 	}
 	if e := refusedWith(t, r.data); e.Number != 1040 {
@@ -385,8 +385,8 @@ func TestTooManyConnectionsAreToldSo(t *testing.T) {
 	}
 }
 
-// echo is a server of another protocol, which heeds half-closes.
-func echo(t *testing.T) string {
+// shouter is a server of another protocol, which heeds half-closes.
+func shouter(t *testing.T) string {
 	t.Helper()
 	ln, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
@@ -417,7 +417,7 @@ func echo(t *testing.T) string {
 
 func TestAHalfCloseIsPassedOn(t *testing.T) {
 	t.Parallel()
-	r := start(t, map[string]string{"BROKER_TARGET": echo(t), "BROKER_PROTOCOL": "tcp"})
+	r := start(t, map[string]string{"BROKER_TARGET": shouter(t), "BROKER_PROTOCOL": "tcp"})
 	conn, err := net.Dial("tcp", r.data)
 	if err != nil {
 		t.Fatal(err)
