@@ -114,13 +114,15 @@ func mariaDB(t *testing.T, options ...string) (addr string, cmd *exec.Cmd) {
 	}
 	t.Cleanup(func() { os.RemoveAll(dir) })
 	data, init := filepath.Join(dir, "data"), filepath.Join(dir, "init.sql")
-	mustRun(t, exec.Command("mariadb-install-db", "--no-defaults", "--datadir="+data, "--skip-test-db", "--user=root"))
+	install := exec.Command("mariadb-install-db", "--no-defaults", "--datadir="+data, "--skip-test-db", "--user=root")
+	install.Env = append(os.Environ(), "TMPDIR="+dir) // its temporary tables meet those of others elsewhere
+	mustRun(t, install)
 	if err := os.WriteFile(init, []byte("CREATE USER app@'%' IDENTIFIED BY 'x';\n"), 0o644); err != nil {
 		t.Fatal(err)
 	}
 	addr, port := freePort(t, "127.0.0.1")
 	cmd = exec.Command(program, append([]string{"--no-defaults", "--datadir=" + data, "--bind-address=127.0.0.1", "--port=" + port, "--socket=" + dir + "/s",
-		"--pid-file=" + dir + "/pid", "--init-file=" + init, "--user=root", "--innodb-buffer-pool-size=16M"}, options...)...)
+		"--pid-file=" + dir + "/pid", "--init-file=" + init, "--user=root", "--tmpdir=" + dir, "--innodb-buffer-pool-size=16M"}, options...)...)
 	run(t, cmd)
 	awaitAlive(t, MySQL, addr)
 	return addr, cmd

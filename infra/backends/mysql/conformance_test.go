@@ -68,6 +68,7 @@ func realServer(t *testing.T) string {
 	t.Cleanup(func() { os.RemoveAll(dir) })
 	data, init := filepath.Join(dir, "data"), filepath.Join(dir, "init.sql")
 	install := exec.Command("mariadb-install-db", "--no-defaults", "--datadir="+data, "--auth-root-authentication-method=normal", "--skip-test-db", "--user="+account())
+	install.Env = append(os.Environ(), "TMPDIR="+dir) // its temporary tables meet those of others elsewhere
 	if out, err := install.CombinedOutput(); err != nil {
 		t.Fatalf("mariadb-install-db: %v\n%s", err, out)
 	}
@@ -85,7 +86,7 @@ func realServer(t *testing.T) string {
 	ln.Close()
 	_, port, _ := net.SplitHostPort(addr)
 	cmd := exec.Command(program, "--no-defaults", "--datadir="+data, "--bind-address=127.0.0.1", "--port="+port, "--socket="+dir+"/s",
-		"--init-file="+init, "--pid-file="+dir+"/pid", "--skip-name-resolve", "--user="+account(), "--default-time-zone=+00:00", "--character-set-server=utf8mb4", "--innodb-buffer-pool-size=16M")
+		"--init-file="+init, "--pid-file="+dir+"/pid", "--tmpdir="+dir, "--skip-name-resolve", "--user="+account(), "--default-time-zone=+00:00", "--character-set-server=utf8mb4", "--innodb-buffer-pool-size=16M")
 	var log bytes.Buffer
 	cmd.Stdout, cmd.Stderr = &log, &log
 	if err := cmd.Start(); err != nil {
