@@ -34,7 +34,7 @@ type Config struct {
 	Target      List   `env:"BROKER_TARGET" doc:"source environment: host:port, or several with commas, the preferred one first"`
 	BindingRoot string `env:"SERVICE_BINDING_ROOT" doc:"source binding: folder with service bindings (servicebinding.io)"`
 	Binding     string `env:"BROKER_BINDING" doc:"name of the binding; empty: the first whose type is the protocol"`
-	File        string `env:"BROKER_FILE" doc:"source file: a watched file with addresses, host:port a line, or an endpoint file"`
+	File        string `env:"BROKER_FILE" doc:"source file: a watched file with addresses, host:port a line, or an endpoint file; file: in front of the path is allowed"`
 
 	EtcdEndpoints    string `env:"BROKER_ETCD_ENDPOINTS" doc:"source etcd: URLs with commas"`
 	EtcdKey          string `env:"BROKER_ETCD_KEY" doc:"key whose value is a list of addresses"`

@@ -9,6 +9,7 @@ import (
 	"log/slog"
 	"net"
 	"os"
+	"strings"
 	"time"
 
 	clientv3 "go.etcd.io/etcd/client/v3"
@@ -32,7 +33,7 @@ func sources(p *process.Process, cfg Config, needed <-chan struct{}) ([]source.S
 		all = append(all, source.Binding{Root: cfg.BindingRoot, Only: cfg.Binding, Kinds: cfg.Protocol.Kinds(), Port: cfg.Protocol.Port()})
 	}
 	if cfg.File != "" {
-		all = append(all, source.File{Path: cfg.File})
+		all = append(all, source.File{Path: strings.TrimPrefix(cfg.File, "file:")})
 	}
 	if cfg.EtcdEndpoints != "" {
 		client, err := etcd(p, cfg)

@@ -13,6 +13,7 @@ import (
 func table() []topology.Service {
 	return slices.Concat(
 		servingPath(),
+		guestbookPod(),
 	)
 }
 
@@ -94,4 +95,4 @@ func common() map[string]string {
 }
 
 // secrets are files with random content that the first start makes.
-func secrets() []string { return []string{"admin-token", "edge-tickets"} }
+func secrets() []string { return []string{"admin-token", "edge-tickets", "guestbook-database"} }

@@ -26,7 +26,8 @@ func resolved(t *testing.T) Resolved {
 
 func TestTheTableIsTheFleetOfTheArchitecture(t *testing.T) {
 	t.Parallel()
-	want := map[string]int{"content": 1, "redis": 1, "dictionary": 3, "cache": 2, "edge": 2}
+	want := map[string]int{"content": 1, "redis": 1, "dictionary": 3, "cache": 2, "edge": 2,
+		"mysql-a": 1, "mysql-b": 1, "dbhealth": 1, "broker": 1, "guestbook": 1}
 	r := resolved(t)
 	for _, s := range r.Services {
 		if s.Count != want[s.Name] {
@@ -40,7 +41,7 @@ func TestTheTableIsTheFleetOfTheArchitecture(t *testing.T) {
 	if len(want) > 0 {
 		t.Errorf("missing: %v", want)
 	}
-	if len(r.Processes) != 9 {
+	if len(r.Processes) != 14 {
 		t.Errorf("%d processes", len(r.Processes))
 	}
 }
