@@ -526,6 +526,7 @@ func catalogue(t *testing.T, db *sql.DB) {
 		t.Fatal(err)
 	}
 	want(t, "variable", value, "16777216")
+	want(t, "has a host", one[string](t, db, "SELECT @@hostname") != "", true)
 	exec1(t, db, "USE "+testDatabase)
 	_, err := db.ExecContext(deadline(t), "USE elsewhere")
 	var e *driver.MySQLError

@@ -1,6 +1,7 @@
 package mysql
 
 import (
+	"cmp"
 	"log/slog"
 	"net"
 	"strconv"
@@ -65,7 +66,7 @@ func (s *session) variables() map[string]string {
 		auto = "1"
 	}
 	return map[string]string{
-		"version": serverVersion, "version_comment": "Flotilla's embedded MySQL", "autocommit": auto,
+		"hostname": cmp.Or(s.cfg.Instance, "localhost"), "version": serverVersion, "version_comment": "Flotilla's embedded MySQL", "autocommit": auto,
 		"max_allowed_packet": strconv.FormatInt(int64(s.cfg.MaxPacket), 10), "max_connections": strconv.Itoa(s.cfg.MaxClients),
 		"wait_timeout": strconv.Itoa(int(s.cfg.Idle.Seconds())), "innodb_lock_wait_timeout": strconv.Itoa(int(s.cfg.LockWait.Seconds())),
 		"character_set_server": "utf8mb4", "character_set_client": "utf8mb4", "collation_server": "utf8mb4_general_ci",
