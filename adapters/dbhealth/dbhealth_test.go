@@ -313,10 +313,14 @@ func TestOnlySilenceThatLastsIsDeath(t *testing.T) {
 func TestADatabaseThatNeedsSecondsToGreetIsAlive(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		c := newClockwork(t)
-		c.set(func(_ context.Context, e *ear) (findings, error) { // overloaded: eight seconds for each answer
-			time.Sleep(8 * time.Second)
-			e.heard.Store(true)
-			return findings{}, not(TooSlow, "")
+		c.set(func(ctx context.Context, e *ear) (findings, error) { // overloaded: eight seconds for each answer
+			select {
+			case <-time.After(8 * time.Second):
+				e.heard.Store(true)
+				return findings{}, not(TooSlow, "")
+			case <-ctx.Done():
+				return findings{}, not(NoAnswer, "")
+			}
 		})
 		for range 100 {
 			s := c.look(context.Background())

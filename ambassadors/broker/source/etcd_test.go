@@ -101,10 +101,14 @@ func TestAKeyOfARealEtcdIsFollowed(t *testing.T) {
 	await(t, ch, Found, "a:1", "b:2")
 	put("garbage")
 	await(t, ch, Failed, "a:1", "b:2")
+	began := time.Now()
 	if _, err := c.Delete(ctx, "/db"); err != nil {
 		t.Fatal(err)
 	}
 	await(t, ch, Gone, "a:1", "b:2")
+	if took := time.Since(began); took > 3*time.Second { // the next read would be later
+		t.Errorf("a watched key's end was noticed after %v", took)
+	}
 	put("c:3")
 	await(t, ch, Found, "c:3")
 	e.stop()

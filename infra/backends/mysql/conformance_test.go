@@ -225,6 +225,7 @@ var suite = map[string]func(*testing.T, *sql.DB){
 	"TimesHaveTheDigitsOfTheirColumn":            digits,
 	"NothingUncommittedIsSeenAndNobodyWaits":     isolation,
 	"NoUpdateIsLost":                             concurrent,
+	"WhatWasReadForUpdateIsStillTrueWhenWritten": readThenWrite,
 	"ASecondWriterIsToldToTryAgain":              lockWait,
 	"ErrorsHaveTheirNumbers":                     errorNumbers,
 	"AnErrorDoesNotEndTheConnection":             errorGoesOn,
@@ -415,6 +416,36 @@ func concurrent(t *testing.T, db *sql.DB) {
 					return
 				}
 				if _, err := tx.Exec("UPDATE accounts SET n = n + 1 WHERE id = ?", 1); err != nil {
+					t.Error(err)
+				}
+				if err := tx.Commit(); err != nil {
+					t.Error(err)
+				}
+			}
+		})
+	}
+	wg.Wait()
+	want(t, "counter", one[int](t, db, "SELECT n FROM accounts"), writers*each)
+}
+
+func readThenWrite(t *testing.T, db *sql.DB) {
+	exec1(t, db, "CREATE TABLE accounts (id INT PRIMARY KEY, n INT NOT NULL)")
+	exec1(t, db, "INSERT INTO accounts VALUES (1, 0)")
+	var wg sync.WaitGroup
+	const writers, each = 6, 15
+	for range writers {
+		wg.Go(func() {
+			for range each {
+				tx, err := db.BeginTx(context.Background(), nil)
+				if err != nil {
+					t.Error(err)
+					return
+				}
+				var n int
+				if err := tx.QueryRow("SELECT n FROM accounts WHERE id = 1 FOR UPDATE").Scan(&n); err != nil {
+					t.Error(err)
+				}
+				if _, err := tx.Exec("UPDATE accounts SET n = ?", n+1); err != nil {
 					t.Error(err)
 				}
 				if err := tx.Commit(); err != nil {
