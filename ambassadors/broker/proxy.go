@@ -102,24 +102,32 @@ func over(ctx context.Context) bool {
 
 var errSelf = errors.New("this address is the broker itself")
 
-// try connects to one target, and tells it how that went.
-func (p *proxy) try(ctx context.Context, t *target.Target) (net.Conn, []byte, error) {
-	ctx, cancel := context.WithTimeout(ctx, p.cfg.Connect)
+// try connects to one target, and tells it how that went, unless it had less
+// time than it may take.
+func (p *proxy) try(limit context.Context, t *target.Target) (net.Conn, []byte, error) {
+	ctx, cancel := context.WithTimeout(limit, p.cfg.Connect)
 	defer cancel()
-	conn, err := dial(ctx, t.Address, p.own)
-	if err != nil {
+	conn, greeting, err := p.reach(ctx, t.Address)
+	switch {
+	case err == nil:
+		t.Good()
+	case !over(limit):
 		t.Bad(err)
+	}
+	return conn, greeting, err
+}
+
+// reach connects to an address and, with MySQL, awaits the greeting.
+func (p *proxy) reach(ctx context.Context, address string) (net.Conn, []byte, error) {
+	conn, err := dial(ctx, address, p.own)
+	if err != nil || p.cfg.Protocol != protocol.MySQL {
+		return conn, nil, err
+	}
+	greeting, err := greet(ctx, conn)
+	if err != nil {
+		_ = conn.Close()
 		return nil, nil, err
 	}
-	var greeting []byte
-	if p.cfg.Protocol == protocol.MySQL {
-		if greeting, err = greet(ctx, conn); err != nil {
-			_ = conn.Close()
-			t.Bad(err)
-			return nil, nil, err
-		}
-	}
-	t.Good()
 	return conn, greeting, nil
 }
 
@@ -130,7 +138,7 @@ func dial(ctx context.Context, address string, own net.Addr) (net.Conn, error) {
 	if err != nil {
 		return nil, err
 	}
-	if isSelf(conn.RemoteAddr(), own) {
+	if isSelf(conn, own) {
 		_ = conn.Close()
 		return nil, errSelf
 	}
@@ -138,11 +146,16 @@ func dial(ctx context.Context, address string, own net.Addr) (net.Conn, error) {
 	return conn, nil
 }
 
-// isSelf tells whether a connection to addr comes out at the listener own.
-func isSelf(addr, own net.Addr) bool {
-	a, ok1 := addr.(*net.TCPAddr)
-	o, ok2 := own.(*net.TCPAddr)
-	return ok1 && ok2 && a.Port == o.Port && (a.IP.Equal(o.IP) || o.IP.IsUnspecified() && a.IP.IsLoopback())
+// isSelf tells whether a connection comes out at the listener own.
+func isSelf(conn net.Conn, own net.Addr) bool {
+	to, ok1 := conn.RemoteAddr().(*net.TCPAddr)
+	from, ok2 := conn.LocalAddr().(*net.TCPAddr)
+	self, ok3 := own.(*net.TCPAddr)
+	if !ok1 || !ok2 || !ok3 || to.Port != self.Port {
+		return false
+	}
+	// From an address of this machine to the same one is to this machine.
+	return to.IP.Equal(self.IP) || self.IP.IsUnspecified() && (to.IP.IsLoopback() || to.IP.Equal(from.IP))
 }
 
 // greet reads the first packet of a MySQL server. One that is full has said so

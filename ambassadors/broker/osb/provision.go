@@ -31,10 +31,12 @@ type Order struct {
 	Poll time.Duration
 }
 
-// ids of instance and binding.
+// ids of instance and binding. The plan is no part of them: another plan for the
+// same application is a conflict that the broker tells of, not a second, empty
+// database.
 func (o Order) ids() (instance, bound string) {
 	derive := func(what string) string {
-		digest := sha256.Sum256([]byte(what + "\x00" + o.Client.URL + "\x00" + o.Service + "\x00" + o.Plan + "\x00" + o.Name))
+		digest := sha256.Sum256([]byte(what + "\x00" + o.Service + "\x00" + o.Name))
 		id, _ := uuid.FromBytes(digest[:16])            // sixteen bytes are always one
 		id[6], id[8] = id[6]&0x0f|0x80, id[8]&0x3f|0x80 // version 8: made by a rule of one's own
 		return id.String()
