@@ -18,6 +18,7 @@ func table() []topology.Service {
 		experimentPod(),
 		lookupsPod(),
 		thesaurusPod(),
+		guestbookPod(),
 	)
 }
 
@@ -108,3 +109,4 @@ func secrets() []string {
 func shared() []string {
 	return []string{"dictionary", "legacy/etc", "legacy/log", "legacy/run"}
 }
+func secrets() []string { return []string{"admin-token", "edge-tickets", "guestbook-database"} }

@@ -66,6 +66,10 @@ var packages = map[string]string{
 	"memcacheshard": "./ambassadors/memcacheshard/cmd/memcacheshard",
 	"thesaurus":     "./ambassadors/memcacheshard/cmd/thesaurus",
 	"memload":       "./loadtest/cmd/memload",
+	"mysql":         "./infra/backends/mysql/cmd/mysql",
+	"broker":        "./ambassadors/broker/cmd/broker",
+	"guestbook":     "./ambassadors/broker/cmd/guestbook",
+	"dbhealth":      "./adapters/dbhealth/cmd/dbhealth",
 }
 
 // Build compiles programs; what has not changed is not linked again.

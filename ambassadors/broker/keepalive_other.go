@@ -1,0 +1,11 @@
+//go:build !linux
+
+package broker
+
+import (
+	"net"
+	"time"
+)
+
+// userTimeout has no equivalent here.
+func userTimeout(*net.TCPConn, time.Duration) {}
