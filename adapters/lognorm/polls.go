@@ -27,6 +27,7 @@ func (n *normaliser) polled(s sources.Source, st *stats, out *sink) (*polled, er
 	case s.Slowlog != nil:
 		p.every = time.Duration(s.Slowlog.Every)
 		out.origin([2]string{"server.address", s.Slowlog.Address})
+		poll.ClientLog(n.process.Log)
 		p.poller, err = slowlog(s.Slowlog)
 	default:
 		p.every = time.Duration(s.REST.Every)
@@ -38,7 +39,7 @@ func (n *normaliser) polled(s sources.Source, st *stats, out *sink) (*polled, er
 
 func slowlog(s *sources.Slowlog) (poll.Poller, error) {
 	o := &redis.Options{
-		Addr: s.Address, Username: s.User, Protocol: 2, PoolSize: 1, MaxRetries: -1, DialerRetries: 1, DisableIdentity: true,
+		Addr: s.Address, Username: s.User, Protocol: 2, PoolSize: 4, MaxRetries: -1, DialerRetries: 1, DisableIdentity: true,
 		DialTimeout: askLimit, ReadTimeout: askLimit, WriteTimeout: askLimit, PoolTimeout: askLimit, ContextTimeoutEnabled: true,
 		MaintNotificationsConfig: &maintnotifications.Config{Mode: maintnotifications.ModeDisabled},
 	}
@@ -54,7 +55,7 @@ func slowlog(s *sources.Slowlog) (poll.Poller, error) {
 		host, _, _ := net.SplitHostPort(s.Address) // was checked
 		o.TLSConfig = roots.Client(host)
 	}
-	return poll.NewSlowlog(redis.NewClient(o)), nil
+	return poll.NewSlowlog(o), nil
 }
 
 func (n *normaliser) rest(s sources.Source) (poll.Poller, error) {

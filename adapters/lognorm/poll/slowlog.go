@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
+	"log/slog"
 	"net"
 	"slices"
 	"strconv"
@@ -17,10 +18,11 @@ import (
 
 // Slowlog reads the slow log of a Redis. Its entries have ascending numbers, so
 // that those which were overwritten before they were read are counted exactly.
-type Slowlog struct{ client *redis.Client }
+type Slowlog struct{ options *redis.Options }
 
-// NewSlowlog returns a Slowlog; it closes the client.
-func NewSlowlog(client *redis.Client) *Slowlog { return &Slowlog{client} }
+// NewSlowlog returns a Slowlog. Each question has a connection of its own: it is
+// asked seldom, and a pool would dial a server that is away behind our back.
+func NewSlowlog(o *redis.Options) *Slowlog { return &Slowlog{o} }
 
 // most is how many entries are asked for. Redis keeps 128 by default.
 const most = 1024
@@ -40,13 +42,9 @@ func (s *Slowlog) Poll(ctx context.Context, now time.Time, cursor json.RawMessag
 			return nil, 0, fmt.Errorf("read cursor: %w", err)
 		}
 	}
-	server, err := s.client.Info(ctx, "server").Result()
+	server, entries, err := s.ask(ctx)
 	if err != nil {
-		return nil, 0, fmt.Errorf("ask Redis for its run: %w", err)
-	}
-	entries, err := s.client.SlowLogGet(ctx, most).Result()
-	if err != nil {
-		return nil, 0, fmt.Errorf("ask Redis for its slow log: %w", err)
+		return nil, 0, err
 	}
 	after, fresh, missed := sift(before, cursor == nil, runID(server), entries)
 	var r record.Record
@@ -58,6 +56,19 @@ func (s *Slowlog) Poll(ctx context.Context, now time.Time, cursor json.RawMessag
 	}
 	raw, err := json.Marshal(after)
 	return raw, missed, err
+}
+
+func (s *Slowlog) ask(ctx context.Context) (server string, entries []redis.SlowLog, err error) {
+	o := *s.options
+	client := redis.NewClient(&o)
+	defer client.Close()
+	if server, err = client.Info(ctx, "server").Result(); err != nil {
+		return "", nil, fmt.Errorf("ask Redis for its run: %w", err)
+	}
+	if entries, err = client.SlowLogGet(ctx, most).Result(); err != nil {
+		return "", nil, fmt.Errorf("ask Redis for its slow log: %w", err)
+	}
+	return server, entries, nil
 }
 
 // sift returns the entries after the cursor, the oldest first, the cursor after
@@ -114,6 +125,15 @@ func describe(r *record.Record, e *redis.SlowLog, run string, now time.Time) {
 }
 
 // Close implements Poller.
-func (s *Slowlog) Close() {
-	_ = s.client.Close() // it held nothing
+func (s *Slowlog) Close() {}
+
+// ClientLog sends what the client of Redis logs to a log, as details: its errors
+// are returned too.
+func ClientLog(log *slog.Logger) { redis.SetLogger(clientLog{log}) }
+
+type clientLog struct{ log *slog.Logger }
+
+// Printf implements the client's interface of a log.
+func (l clientLog) Printf(ctx context.Context, format string, v ...any) {
+	l.log.DebugContext(ctx, "redis client", "detail", fmt.Sprintf(format, v...))
 }
