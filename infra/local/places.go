@@ -54,6 +54,11 @@ func prepare(dir string) func(context.Context) error {
 		if _, err := pki.EnsureDir(ctx, filepath.Join(dir, "pki"), plan); err != nil {
 			return fmt.Errorf("certificates and secrets: %w", err)
 		}
-		return os.MkdirAll(filepath.Join(dir, "shared", "dictionary"), 0o700)
+		for _, name := range shared() {
+			if err := os.MkdirAll(filepath.Join(dir, "shared", name), 0o700); err != nil {
+				return err
+			}
+		}
+		return nil
 	}
 }

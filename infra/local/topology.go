@@ -13,6 +13,7 @@ import (
 func table() []topology.Service {
 	return slices.Concat(
 		servingPath(),
+		legacyPod(),
 	)
 }
 
@@ -94,4 +95,10 @@ func common() map[string]string {
 }
 
 // secrets are files with random content that the first start makes.
-func secrets() []string { return []string{"admin-token", "edge-tickets"} }
+func secrets() []string { return []string{"admin-token", "edge-tickets", "config-token"} }
+
+// shared are the directories that {{shared}} leads to, below the one of all of
+// them.
+func shared() []string {
+	return []string{"dictionary", "legacy/etc", "legacy/log", "legacy/run"}
+}

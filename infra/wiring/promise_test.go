@@ -107,3 +107,16 @@ func TestAReadmeThatDriftedIsFound(t *testing.T) {
 		t.Errorf("found too much: %s", found)
 	}
 }
+
+func TestAModuleOfTwoProgramsTellsOfEachUnderItsName(t *testing.T) {
+	t.Parallel()
+	const readme = "# p\n\n## Parameters and metrics\n\n| `P_TTL` | `60s` | … |\n\n### q\n\n| `Q_MAX` | `3` | … |\n\n## Proof\n"
+	for _, p := range []Program{
+		{Help: process.Help{Program: "p", Prefix: "P_", Params: []config.Param{{Name: "P_TTL", Type: "duration", Default: "60s"}}}},
+		{Help: process.Help{Program: "q", Prefix: "Q_", Params: []config.Param{{Name: "Q_MAX", Type: "integer", Default: "3"}}}},
+	} {
+		if found := CheckReadme(readme, p); len(found) > 0 {
+			t.Errorf("%s: found %v", p.Program, found)
+		}
+	}
+}

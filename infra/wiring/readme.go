@@ -20,6 +20,7 @@ func CheckReadme(text string, program Program) []Finding {
 		return f.all
 	}
 	section, _, _ = strings.Cut(section, "\n## ")
+	section = ownPart(section, program.Program)
 	told := map[string]bool{}
 	for line := range strings.SplitSeq(section, "\n") {
 		for _, row := range parameterRow(line) {
@@ -33,6 +34,18 @@ func CheckReadme(text string, program Program) []Finding {
 		}
 	}
 	return f.all
+}
+
+// ownPart is what a section tells of the program: in a module with several, what
+// stands under a heading of its name; else what stands before such headings.
+func ownPart(section, program string) string {
+	first, rest, _ := strings.Cut(section, "\n### ")
+	for part := range strings.SplitSeq(rest, "\n### ") {
+		if name, body, _ := strings.Cut(part, "\n"); strings.TrimSpace(name) == program {
+			return body
+		}
+	}
+	return first
 }
 
 // groupTold: a row may tell of several parameters as `CACHE_EJECT_*`.

@@ -1,6 +1,7 @@
 package follow
 
 import (
+	"bytes"
 	"crypto/rand"
 	"encoding/hex"
 	"errors"
@@ -20,7 +21,8 @@ type File struct {
 	identity Identity
 	file     *os.File // nil while nothing is expected of it
 	offset   int64
-	trail    trail
+	trail    trail     // the bytes before the place
+	head     []byte    // the first bytes
 	resume   *Position // where it is to be read on, once it is open and proves to be the same
 	size     int64     // when it was last looked at
 	modified time.Time
@@ -102,7 +104,7 @@ func (f *File) window(buf []byte, now time.Time) ([]byte, error) {
 	if err != nil {
 		return nil, fmt.Errorf("stat %s: %w", f.Path, err)
 	}
-	if info.Size() < f.offset {
+	if info.Size() < f.size { // logs only grow
 		return nil, ErrChanged
 	}
 	if f.resume != nil {
@@ -124,8 +126,21 @@ func (f *File) window(buf []byte, now time.Time) ([]byte, error) {
 	if n < len(f.trail) || !f.trail.same(buf[:len(f.trail)]) {
 		return nil, ErrChanged
 	}
+	if f.offset == 0 && !bytes.HasPrefix(buf[:n], f.head) { // there is no trail yet
+		return nil, ErrChanged
+	}
 	f.look(info, now)
 	return buf[len(f.trail):n], nil
+}
+
+// headSize is how many of the first bytes are remembered.
+const headSize = 4 * witness
+
+// head reads the first bytes.
+func head(r io.ReaderAt) []byte {
+	b := make([]byte, headSize)
+	n, _ := r.ReadAt(b, 0) // what cannot be read is like nothing
+	return b[:n]
 }
 
 // look remembers what the file is like, now that it has proven to be the same.
@@ -134,11 +149,14 @@ func (f *File) look(info os.FileInfo, now time.Time) {
 		f.grown = now
 	}
 	f.size, f.modified = info.Size(), info.ModTime()
+	if len(f.head) < headSize && int64(len(f.head)) < f.size {
+		f.head = head(f.file)
+	}
 }
 
 // begin makes the file a new one, of which nothing was read.
 func (f *File) begin() {
-	f.ID, f.offset, f.trail, f.resume = newID(), 0, nil, nil
+	f.ID, f.offset, f.trail, f.head, f.resume = newID(), 0, nil, nil, nil
 }
 
 // settle marks as read what is before size.

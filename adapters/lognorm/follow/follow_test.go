@@ -266,12 +266,82 @@ func TestCopyTruncateLosesAndRepeatsNothing(t *testing.T) {
 			}
 			got += w.look(everything)
 			if strings.Count(got, lines("c", 3)) != 1 || strings.Replace(got, lines("c", 3), "", 1) != lines("a", 20)+lines("b", 20) {
-				t.Errorf("read %q", got)
+				t.Errorf("read %d bytes, want %d", len(got), len(lines("a", 20)+lines("b", 20)+lines("c", 3)))
 			}
 			w.wantLost()
 			w.wantRead(w.look(everything), "")
 		})
 	}
+}
+
+func TestACopyOfWhatWasNotReadYetIsReadOnce(t *testing.T) {
+	w := newWorld(t, "app.log")
+	w.append("app.log", lines("first", 1))
+	w.look(everything)
+	w.rename("app.log", "app.log.9")
+	w.append("app.log", lines("a", 20))
+	w.copyTo("app.log", "app.log.1")
+	w.set.Look(w.now) // sees both, and reads none
+	w.truncate("app.log")
+	w.append("app.log", lines("b", 20))
+	got := w.look(everything)
+	if strings.Count(got, lines("a", 20)) != 1 || strings.Count(got, lines("b", 20)) != 1 {
+		t.Errorf("read %d bytes: a %d times, b %d times", len(got), strings.Count(got, lines("a", 20)), strings.Count(got, "b 0000"))
+	}
+	w.wantLost()
+}
+
+// A large log is copied for longer than a look takes.
+func TestACopyThatIsBeingMadeIsNotReadTwice(t *testing.T) {
+	w := newWorld(t, "app.log")
+	all := lines("a", 2000)
+	w.append("app.log", all)
+	got := w.look(everything)
+	for at := 0; at < len(all); at += 10_007 {
+		if at == 0 {
+			w.append("app.log.1", "")
+			got += w.look(everything)
+		}
+		w.append("app.log.1", all[at:min(at+10_007, len(all))])
+		got += w.look(everything)
+	}
+	w.append("app.log", lines("late", 1)) // not in the copy
+	got += w.look(everything)
+	w.truncate("app.log")
+	w.append("app.log", lines("b", 1))
+	got += w.look(everything)
+	for range 10 {
+		got += w.look(everything)
+	}
+	w.wantRead(got, all+lines("late", 1)+lines("b", 1))
+	w.wantLost()
+}
+
+func TestWhatIsTooShortToTellIsReadAfterAWhile(t *testing.T) {
+	w := newWorld(t, "app.log")
+	w.append("app.log", "same\n")
+	w.look(everything)
+	w.append("app.log.1", "same\n") // another generation, or a copy
+	w.wantRead(w.look(everything), "")
+	got := ""
+	for range 10 {
+		got += w.look(everything)
+	}
+	w.wantRead(got, "same\n")
+}
+
+func TestACopyThatWasMadeAfterTheLastLookIsReadOnce(t *testing.T) {
+	w := newWorld(t, "app.log")
+	w.append("app.log", lines("a", 20))
+	w.set.Look(w.now)
+	w.copyTo("app.log", "app.log.1")
+	w.truncate("app.log")
+	w.append("app.log", lines("b", 30))
+	got := w.look(everything)
+	if strings.Count(got, lines("a", 20)) != 1 || strings.Count(got, lines("b", 30)) != 1 {
+		t.Errorf("read %d bytes: a %d times, b %d times", len(got), strings.Count(got, lines("a", 20)), strings.Count(got, "b 0000"))
+	}
+	w.wantLost()
 }
 
 func TestACopyHasTheIdentityOfItsOriginal(t *testing.T) {
@@ -297,6 +367,18 @@ func TestWhatATruncationTakesAwayIsCounted(t *testing.T) {
 	w.append("app.log", lines("b", 1))
 	w.wantRead(w.look(everything), lines("b", 1))
 	w.wantLost(fmt.Sprintf("app.log %d truncated", len(lines("a", 20))-500))
+}
+
+func TestATruncationBeforeAnythingWasReadIsCountedToo(t *testing.T) {
+	for _, after := range []int{3, 50} { // shorter than before, and longer
+		w := newWorld(t, "app.log")
+		w.append("app.log", lines("a", 20))
+		w.set.Look(w.now)
+		w.truncate("app.log")
+		w.append("app.log", lines("b", after))
+		w.wantRead(w.look(everything), lines("b", after))
+		w.wantLost(fmt.Sprintf("app.log %d truncated", len(lines("a", 20))))
+	}
 }
 
 func TestAFileThatHasGrownPastTheOldPlaceIsBegunAgain(t *testing.T) {

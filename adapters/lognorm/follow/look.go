@@ -43,6 +43,7 @@ func (s *Set) Look(now time.Time) {
 			s.missing(f)
 		}
 	}
+	s.compareCopies(now)
 	// Strangers come last: a copy is compared with what its original is now.
 	for _, c := range strangers {
 		if id := identityOf(c.info, c.path); !seen[id] && s.known[id] == nil {
@@ -170,6 +171,11 @@ func (s *Set) add(c candidate, now time.Time) {
 			return
 		}
 	}
+	if f.offset == 0 {
+		if info, err := f.file.Stat(); err == nil { // as it was when it was opened, not when it was listed
+			f.look(info, now)
+		}
+	}
 	f.copyOf = s.original(f)
 	s.keep(f)
 }
@@ -178,21 +184,6 @@ func (s *Set) keep(f *File) {
 	s.files = append(s.files, f)
 	s.known[f.identity] = f
 	s.note(f)
-}
-
-// original returns the file of which f is a copy: one of whose names f's is a
-// generation, and whose last bytes that were read are at the same place in f.
-func (s *Set) original(f *File) *File {
-	for _, o := range s.files {
-		p := o.position()
-		if o == f || o.copyOf != nil || p.Before < witness || p.Offset > f.size || !generation(o.Path, f.Path) {
-			continue
-		}
-		if _, same := recognise(f.file, p); same {
-			return o
-		}
-	}
-	return nil
 }
 
 func (s *Set) complain(err error) {
@@ -205,6 +196,17 @@ func (s *Set) complain(err error) {
 func (s *Set) related(path string) bool {
 	for name := range s.names {
 		if name == path || generation(name, path) {
+			return true
+		}
+	}
+	return false
+}
+
+// kin tells whether b is a generation of a name, and a is that name or another
+// generation of it.
+func (s *Set) kin(a, b string) bool {
+	for name := range s.names {
+		if generation(name, b) && (a == name || generation(name, a)) {
 			return true
 		}
 	}

@@ -115,7 +115,7 @@ func (s *Set) Begin(f *File, now time.Time) {
 	s.Look(now) // the copy was made before
 	s.truncated++
 	unread := f.size - f.offset
-	if c := s.copyOf(f); c != nil {
+	if c := s.takeCopy(f); c != nil {
 		unread = f.size - s.handOver(f, c)
 	}
 	if unread > 0 {
@@ -125,47 +125,6 @@ func (s *Set) Begin(f *File, now time.Time) {
 	f.begin()
 	f.size, f.grown = 0, now
 	s.note(f)
-}
-
-// copyOf returns the largest copy of a file, and settles the others.
-func (s *Set) copyOf(f *File) *File {
-	var best *File
-	for _, c := range s.files {
-		if c.copyOf != f {
-			continue
-		}
-		if best == nil || c.size > best.size {
-			best, c = c, best
-		}
-		if c != nil {
-			s.finish(c)
-		}
-	}
-	return best
-}
-
-// handOver lets a copy go on where the original was read to, as the same content,
-// and returns the copy's size.
-func (s *Set) handOver(f, c *File) int64 {
-	p := f.position()
-	c.copyOf, c.ID = nil, f.ID
-	c.offset, c.trail, c.resume = p.Offset, nil, &p
-	if info, err := c.file.Stat(); err == nil {
-		c.size = info.Size()
-	}
-	s.note(c)
-	s.settings.Log.Info("reading on in the copy of a truncated file", "path", f.Path, "copy", c.Path, "from", p.Offset)
-	return c.size
-}
-
-// finish settles a file as it is.
-func (s *Set) finish(c *File) {
-	c.copyOf = nil
-	if err := c.settle(c.size); err != nil {
-		s.settings.Log.Warn("a copy cannot be read", "path", c.Path, "error", err)
-	}
-	s.note(c)
-	c.close()
 }
 
 // Close ends the reading of a file that has ended. It is remembered while its
@@ -190,7 +149,7 @@ func (s *Set) forget(f *File) {
 	}
 	for _, c := range s.files {
 		if c.copyOf == f {
-			s.finish(c)
+			s.release(c, f)
 		}
 	}
 	s.changes = append(s.changes, Change{Identity: f.identity})

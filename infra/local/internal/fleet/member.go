@@ -48,7 +48,7 @@ func (f *Fleet) member(s topology.Service, n int) (*member, error) {
 		Probe: supervise.HTTP(p.Admin),
 	}
 	if p.Ping != "" {
-		spec.Probe = supervise.Ping(p.Data, p.Ping)
+		spec.Probe = supervise.Ping(p.Data, p.Ping, p.Pong)
 	}
 	for _, name := range p.Inherit {
 		socket, known := f.public[name]

@@ -39,8 +39,8 @@ func HTTP(addr string) Probe {
 	}
 }
 
-// Ping sends a line and wants an answer that begins with "+", as Redis gives.
-func Ping(addr, line string) Probe {
+// Ping sends a line and wants an answer that begins with pong.
+func Ping(addr, line, pong string) Probe {
 	return func(ctx context.Context) error {
 		var d net.Dialer
 		conn, err := d.DialContext(ctx, "tcp", addr)
@@ -55,7 +55,7 @@ func Ping(addr, line string) Probe {
 			return err
 		}
 		answer, err := bufio.NewReader(conn).ReadString('\n')
-		if err != nil || !strings.HasPrefix(answer, "+") {
+		if err != nil || !strings.HasPrefix(answer, pong) {
 			return fmt.Errorf("not ready: it answers %q", answer)
 		}
 		return nil

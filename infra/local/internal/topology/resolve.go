@@ -1,6 +1,7 @@
 package topology
 
 import (
+	"cmp"
 	"fmt"
 	"net"
 	"os/exec"
@@ -137,7 +138,7 @@ func (r resolver) datagrams() map[string]string {
 func (r resolver) real(server string) (Process, error) {
 	p := Process{
 		Service: r.service.Name, Name: r.name, Program: server, Data: r.join(r.pair.Data),
-		Env: map[string]string{}, Ping: r.service.Real.Ping, Grace: 10 * time.Second,
+		Env: map[string]string{}, Ping: r.service.Real.Ping, Pong: cmp.Or(r.service.Real.Pong, "+"), Grace: 10 * time.Second,
 		Ports: []Port{{"data", r.pair.Data, "tcp"}},
 	}
 	for _, text := range r.service.Real.Args {
@@ -232,17 +233,26 @@ func (r resolver) base(pattern string) (string, error) {
 }
 
 func (r resolver) public(name string) (string, error) {
-	port, err := r.port(name)
-	return r.join(port), err
+	port, known := r.Public[name]
+	if !known {
+		return "", fmt.Errorf("there is no public listener %s", name)
+	}
+	return r.join(port), nil
 }
 
 func (r resolver) port(name string) (int, error) {
-	if name == "data" {
+	switch name {
+	case "data":
 		return r.pair.Data, nil
+	case "admin":
+		return r.pair.Admin, nil
 	}
-	port, known := r.Public[name]
-	if !known {
-		return 0, fmt.Errorf("there is no public listener %s", name)
+	if port, known := r.Public[name]; known {
+		return port, nil
 	}
-	return port, nil
+	if s, err := r.find(name); err == nil && s.Single {
+		pair, err := r.Pair(Instance(name, 1))
+		return pair.Data, err
+	}
+	return 0, fmt.Errorf("there is no public listener %s, and no service of this name that runs once", name)
 }

@@ -24,7 +24,8 @@ import (
 //	{{private "data"}}        a directory of this replica
 //	{{shared "data"}}         a directory that any replica may write to
 //	{{public "https"}}        host:port of a public listener
-//	{{port "https"}}          its port
+//	{{port "https"}}          its port; "data" and "admin" are this replica's own,
+//	                          and the name of a service that runs once is its data port
 type Service struct {
 	Name    string
 	Pod     string            // the service whose pod it shares in compose and Kubernetes, one replica for one; "" for a pod of its own
@@ -52,7 +53,8 @@ type Datagrams struct{ Name, Variable, Public string }
 type Real struct {
 	Program string   // as found in PATH
 	Args    []string // templates: {{port}} and {{private}} as in Env
-	Ping    string   // what a ready server answers with a line that begins with +
+	Ping    string   // what a ready server answers with a line that begins with Pong
+	Pong    string   // "+" when empty, as Redis answers
 }
 
 // Pair is the ports of a process.
@@ -73,6 +75,7 @@ type Process struct {
 	Ports   []Port            `json:"ports"`
 	Inherit []string          `json:"inherit,omitempty"` // public listeners, from descriptor 3 on
 	Ping    string            `json:"ping,omitempty"`    // instead of /readyz
+	Pong    string            `json:"pong,omitempty"`    // what the answer begins with
 	Grace   time.Duration     `json:"-"`                 // from SIGTERM to SIGKILL
 }
 

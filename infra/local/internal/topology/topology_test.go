@@ -88,7 +88,7 @@ func TestARealServerStandsInWhereItIsInstalled(t *testing.T) {
 	c := exampleContext(t)
 	c.Real = true
 	p, err := c.Resolve(example(), example()[0], 1)
-	if err != nil || p.Program != "/usr/bin/data-server" || !slices.Equal(p.Args, []string{"--port", "1001"}) || p.Admin != "" || p.Ping == "" {
+	if err != nil || p.Program != "/usr/bin/data-server" || !slices.Equal(p.Args, []string{"--port", "1001"}) || p.Admin != "" || p.Ping == "" || p.Pong != "+" {
 		t.Errorf("%+v, %v", p, err)
 	}
 	if notes := c.Substitutes(example()); len(notes) != 1 || !strings.Contains(notes[0], "/usr/bin/data-server") {
@@ -101,6 +101,19 @@ func TestARealServerStandsInWhereItIsInstalled(t *testing.T) {
 	}
 	if notes := c.Substitutes(example()); len(notes) != 1 || !strings.Contains(notes[0], "not installed") {
 		t.Errorf("the notes are %q", notes)
+	}
+}
+
+func TestAPortIsOnesOwnOrThatOfAServiceThatRunsOnce(t *testing.T) {
+	t.Parallel()
+	table := example()
+	table[1].Env = map[string]string{"PORTS": `{{port "data"}} {{port "admin"}} {{port "https"}} {{port "Data"}}`}
+	table[0].Name = "Data" // as no word is that is known
+	c := exampleContext(t)
+	pairs := c.Pair
+	c.Pair = func(instance string) (Pair, error) { return pairs(strings.ToLower(instance)) }
+	if p, err := c.Resolve(table, table[1], 2); err != nil || p.Env["PORTS"] != "1003 2003 8443 1001" {
+		t.Errorf("%q, %v", p.Env["PORTS"], err)
 	}
 }
 
@@ -123,6 +136,7 @@ func TestAWrongReferenceIsNamed(t *testing.T) {
 		`{{endpoints "nobody"}}`: "there is no service nobody",
 		`{{file "none*"}}`:       "0 files match",
 		`{{public "ftp"}}`:       "no public listener ftp",
+		`{{port "web"}}`:         "no service of this name that runs once",
 		`{{port`:                 "unclosed",
 		`{{nothing}}`:            "nothing",
 	} {

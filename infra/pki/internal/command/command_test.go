@@ -30,11 +30,11 @@ func TestTheFirstRunMakesAndTheSecondKeeps(t *testing.T) {
 		if err := json.Unmarshal([]byte(out), &reports); err != nil {
 			t.Fatal(err)
 		}
-		if len(reports) != 6 || reports[0].Action != want {
+		if len(reports) != 8 || reports[0].Action != want {
 			t.Errorf("the reports are %+v", reports)
 		}
 	}
-	if code, out, _ := run(t, environ, "show"); code != exitOK || strings.Count(out, "good") != 6 {
+	if code, out, _ := run(t, environ, "show"); code != exitOK || strings.Count(out, "good") != 8 {
 		t.Errorf("exit %d, output\n%s", code, out)
 	}
 	if code, out, _ := run(t, environ, "trust"); code != exitOK || !strings.Contains(out, "SHA-256") {

@@ -1,0 +1,285 @@
+package etcd
+
+import (
+	"bufio"
+	"context"
+	"encoding/json"
+	"fmt"
+	"io"
+	"net"
+	"net/http"
+	"os"
+	"os/exec"
+	"strings"
+	"syscall"
+	"testing"
+	"time"
+
+	clientv3 "go.etcd.io/etcd/client/v3"
+	"go.uber.org/goleak"
+	"go.uber.org/zap"
+
+	"github.com/flotilla-dev/flotilla/internal/process"
+)
+
+// asProgram makes the test binary be the program. Members that have talked to each
+// other leave connections that end seconds after them: three of them run in a
+// process of their own, as a fleet has it.
+const asProgram = "RUN_THE_PROGRAM"
+
+func TestMain(m *testing.M) {
+	if os.Getenv(asProgram) != "" {
+		process.Main(Program, Run)
+	}
+	goleak.VerifyTestMain(m)
+}
+
+// running is a server of this package.
+type running struct {
+	data, admin string
+	stop        func() error
+}
+
+// start runs the program as its main would, and stops it with the test.
+func start(t *testing.T, environ map[string]string) running {
+	t.Helper()
+	env := map[string]string{"LISTEN_ADDR": "127.0.0.1:0", "ADMIN_ADDR": "127.0.0.1:0", "LOG_LEVEL": "ERROR"}
+	for name, value := range environ {
+		env[name] = value
+	}
+	cfg, err := process.Parse[Config](Program, env)
+	if err != nil {
+		t.Fatal(err)
+	}
+	var r running
+	listening := make(chan struct{})
+	cfg.OnListen = func(data, admin net.Addr) { r.data, r.admin = data.String(), admin.String(); close(listening) }
+	ctx, cancel := context.WithCancel(context.Background())
+	ended := make(chan error, 1)
+	go func() { ended <- Run(ctx, cfg) }()
+	stopped := false
+	r.stop = func() error {
+		if stopped {
+			return nil
+		}
+		stopped = true
+		cancel()
+		return <-ended
+	}
+	t.Cleanup(func() {
+		http.DefaultClient.CloseIdleConnections()
+		if err := r.stop(); err != nil {
+			t.Error(err)
+		}
+	})
+	<-listening
+	eventually(t, "it is ready", func() bool { status, _ := ask("GET", "http://"+r.admin+"/readyz"); return status == 200 })
+	return r
+}
+
+// three starts three members.
+func three(t *testing.T) running {
+	t.Helper()
+	cmd := exec.Command(os.Args[0])
+	cmd.Env = append(os.Environ(), asProgram+"=1", "LISTEN_ADDR=127.0.0.1:0", "ADMIN_ADDR=127.0.0.1:0", "ETCD_MEMBERS=3")
+	stderr, err := cmd.StderrPipe()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := cmd.Start(); err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		http.DefaultClient.CloseIdleConnections()
+		if err := cmd.Process.Signal(syscall.SIGTERM); err != nil {
+			t.Error(err)
+		}
+		if err := cmd.Wait(); err != nil {
+			t.Errorf("it ended with %v", err)
+		}
+	})
+	lines := bufio.NewScanner(stderr)
+	for lines.Scan() {
+		var line struct{ Msg, Data, Admin string }
+		if json.Unmarshal(lines.Bytes(), &line) == nil && line.Msg == "listening" {
+			go func() { _, _ = io.Copy(io.Discard, stderr) }() // keep its pipe empty
+			r := running{data: line.Data, admin: line.Admin}
+			eventually(t, "it is ready", func() bool { status, _ := ask("GET", "http://"+r.admin+"/readyz"); return status == 200 })
+			return r
+		}
+	}
+	t.Fatal("it ended before it listened")
+	return running{}
+}
+
+func ask(method, url string) (int, string) {
+	req, err := http.NewRequest(method, url, nil)
+	if err != nil {
+		return 0, err.Error()
+	}
+	resp, err := http.DefaultClient.Do(req)
+	if err != nil {
+		return 0, err.Error()
+	}
+	defer resp.Body.Close()
+	body, err := io.ReadAll(resp.Body)
+	if err != nil {
+		return 0, err.Error()
+	}
+	return resp.StatusCode, string(body)
+}
+
+func connect(t *testing.T, addr string) *clientv3.Client {
+	t.Helper()
+	c, err := clientv3.New(clientv3.Config{Endpoints: []string{addr}, Logger: zap.NewNop(), DialTimeout: 5 * time.Second})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { c.Close() })
+	return c
+}
+
+func deadline(t *testing.T) context.Context {
+	t.Helper()
+	ctx, cancel := context.WithTimeout(context.Background(), 30*time.Second)
+	t.Cleanup(cancel)
+	return ctx
+}
+
+// eventually asks until it is so, or the test's time is over.
+func eventually(t *testing.T, what string, so func() bool) {
+	t.Helper()
+	ctx := deadline(t)
+	tick := time.NewTicker(10 * time.Millisecond)
+	defer tick.Stop()
+	for !so() {
+		select {
+		case <-ctx.Done():
+			t.Fatalf("it never came to be that %s", what)
+		case <-tick.C:
+		}
+	}
+}
+
+func TestDataOutliveTheProcessOnlyInADirectory(t *testing.T) {
+	for _, dir := range []string{"", t.TempDir()} {
+		env := map[string]string{"ETCD_DATA_DIR": dir}
+		first := start(t, env)
+		if _, err := connect(t, first.data).Put(deadline(t), "k", "v"); err != nil {
+			t.Fatal(err)
+		}
+		if err := first.stop(); err != nil {
+			t.Fatal(err)
+		}
+		second := start(t, env)
+		got, err := connect(t, second.data).Get(deadline(t), "k")
+		if err != nil {
+			t.Fatal(err)
+		}
+		if kept := got.Count == 1; kept != (dir != "") {
+			t.Errorf("directory %q: %d keys are left", dir, got.Count)
+		}
+	}
+}
+
+func TestALostMemberIsNoticedByNobodyForLong(t *testing.T) {
+	r := three(t)
+	c := connect(t, r.data)
+	if _, err := c.Put(deadline(t), "k", "1"); err != nil {
+		t.Fatal(err)
+	}
+	leader := 0
+	eventually(t, "there is a leader", func() bool { leader = leaderOf(t, r.admin); return leader > 0 })
+	status, body := ask("POST", "http://"+r.admin+fmt.Sprintf("/members/%d/stop", leader))
+	if status != 200 || !strings.Contains(body, `"running":false`) {
+		t.Fatalf("%d %s", status, body)
+	}
+	eventually(t, "a write succeeds", func() bool {
+		ctx, cancel := context.WithTimeout(deadline(t), 2*time.Second)
+		defer cancel()
+		_, err := c.Put(ctx, "k", "2")
+		return err == nil
+	})
+	eventually(t, "there is another leader", func() bool { now := leaderOf(t, r.admin); return now > 0 && now != leader })
+	if status, body := ask("POST", "http://"+r.admin+fmt.Sprintf("/members/%d/start", leader)); status != 200 || strings.Contains(body, `"running":false`) {
+		t.Fatalf("%d %s", status, body)
+	}
+	got, err := c.Get(deadline(t), "k")
+	if err != nil || string(got.Kvs[0].Value) != "2" {
+		t.Errorf("the value is %v, %v", got, err)
+	}
+}
+
+func leaderOf(t *testing.T, admin string) int {
+	t.Helper()
+	var all []state
+	status, body := ask("GET", "http://"+admin+"/members")
+	if err := json.Unmarshal([]byte(body), &all); err != nil || status != 200 {
+		t.Fatalf("%d %s, %v", status, body, err)
+	}
+	for _, m := range all {
+		if m.Leader {
+			return m.Member
+		}
+	}
+	return 0
+}
+
+func TestWithoutAMajorityItIsNotReady(t *testing.T) {
+	r := three(t)
+	ask("POST", "http://"+r.admin+"/members/1/stop")
+	ask("POST", "http://"+r.admin+"/members/2/stop")
+	eventually(t, "it is not ready", func() bool { status, _ := ask("GET", "http://"+r.admin+"/readyz"); return status == 503 })
+	if status, body := ask("POST", "http://"+r.admin+"/members/4/stop"); status != 404 {
+		t.Errorf("a member that is not there: %d %s", status, body)
+	}
+	if status, body := ask("POST", "http://"+r.admin+"/members/1/kick"); status != 404 {
+		t.Errorf("an action that is none: %d %s", status, body)
+	}
+}
+
+func TestOneClientTooManyIsLeft(t *testing.T) {
+	r := start(t, map[string]string{"ETCD_MAX_CLIENTS": "1"})
+	first, err := net.Dial("tcp", r.data)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer first.Close()
+	eventually(t, "the second is closed", func() bool {
+		second, err := net.Dial("tcp", r.data)
+		if err != nil {
+			return false
+		}
+		defer second.Close()
+		_ = second.SetReadDeadline(time.Now().Add(200 * time.Millisecond))
+		_, err = second.Read(make([]byte, 1))
+		return err == io.EOF
+	})
+}
+
+func TestAStrangerIsRefused(t *testing.T) {
+	s := &server{cfg: Config{Protected: true, MaxClients: 10}}
+	stranger := &net.TCPAddr{IP: net.IPv4(192, 0, 2, 7), Port: 4711}
+	if reason := s.admit(stranger); reason != "protected" {
+		t.Errorf("192.0.2.7 is refused by %q", reason)
+	}
+}
+
+func TestEveryWrongParameterIsNamed(t *testing.T) {
+	cfg, err := process.Parse[Config](Program, map[string]string{
+		"ETCD_MEMBERS": "2", "ETCD_QUOTA": "1MiB", "ETCD_COMPACTION": "1ms", "ETCD_MAX_CLIENTS": "0",
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	err = Run(t.Context(), cfg)
+	for _, name := range []string{"ETCD_MEMBERS", "ETCD_QUOTA", "ETCD_COMPACTION", "ETCD_MAX_CLIENTS"} {
+		if err == nil || !strings.Contains(err.Error(), name) {
+			t.Errorf("%s is not named in: %v", name, err)
+		}
+	}
+	cfg.Members, cfg.DataDir = 3, "/somewhere"
+	if err := cfg.validate(); err == nil || !strings.Contains(err.Error(), "ETCD_DATA_DIR") {
+		t.Errorf("%v", err)
+	}
+}

@@ -1,0 +1,90 @@
+package etcd
+
+import (
+	"fmt"
+	"net"
+	"sync"
+	"sync/atomic"
+
+	"go.etcd.io/etcd/server/v3/embed"
+)
+
+// A member is one etcd server. It can be stopped and started again, and then goes
+// on with the data it had.
+type member struct {
+	number int
+	socket string // on which it serves clients
+	config *embed.Config
+
+	stopping atomic.Bool // what etcd complains of is on purpose
+
+	mu      sync.Mutex // guards all below
+	server  *embed.Etcd
+	clients map[net.Conn]bool // connections that were handed to it
+}
+
+func (m *member) start() error {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	if m.server != nil {
+		return nil
+	}
+	m.stopping.Store(false)
+	config := *m.config // StartEtcd fills it in
+	server, err := embed.StartEtcd(&config)
+	if err != nil {
+		return fmt.Errorf("start member %d: %w", m.number, err)
+	}
+	m.server, m.clients = server, map[net.Conn]bool{}
+	return nil
+}
+
+// stop ends the server, and first the connections of its clients: it would wait
+// for their watches.
+func (m *member) stop() {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	if m.server == nil {
+		return
+	}
+	m.stopping.Store(true)
+	for conn := range m.clients {
+		_ = conn.Close() // its copies end by that
+	}
+	m.server.Close()
+	m.server, m.clients = nil, nil
+}
+
+// running returns the server, or nil when it is stopped.
+func (m *member) running() *embed.Etcd {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	return m.server
+}
+
+func (m *member) led() bool {
+	server := m.running()
+	return server != nil && server.Server.Leader() != 0
+}
+
+func (m *member) leads() bool {
+	server := m.running()
+	return server != nil && server.Server.Leader() == server.Server.MemberID()
+}
+
+// take notes a client's connection, unless the member is stopped.
+func (m *member) take(conn net.Conn) bool {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	if m.server == nil {
+		return false
+	}
+	m.clients[conn] = true
+	return true
+}
+
+func (m *member) leave(conn net.Conn) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	delete(m.clients, conn)
+}

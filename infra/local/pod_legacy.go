@@ -1,0 +1,67 @@
+package main
+
+import "github.com/flotilla-dev/flotilla/infra/local/internal/topology"
+
+// legacyPod is an old application, the sidecars that make up for what it lacks,
+// and where its configuration comes from:
+//
+//	client → tlsproxy (TLS) → legacy (plain HTTP, loopback)
+//	                            ↑ file, SIGHUP
+//	client → configapi → etcd → configsync
+//
+// The containers of the pod share its network, its process numbers and three
+// directories: etc (written by configsync), log and run (written by legacy).
+func legacyPod() []topology.Service {
+	return []topology.Service{
+		{
+			Name: "etcd", Package: "./infra/backends/etcd/cmd/etcd", Count: 1, Single: true,
+			Env: map[string]string{
+				"DRAIN_DELAY":   "0s", // there is no other one to move to
+				"ETCD_DATA_DIR": `{{private "data"}}`,
+			},
+			Real: &topology.Real{
+				Program: "etcd",
+				Args: []string{"--data-dir", `{{private "real"}}`, "--log-level", "warn",
+					"--heartbeat-interval", "100", "--election-timeout", "600", "--auto-compaction-mode", "periodic", "--auto-compaction-retention", "10m",
+					"--listen-client-urls", `http://127.0.0.1:{{port "data"}}`, "--advertise-client-urls", `http://127.0.0.1:{{port "data"}}`,
+					"--listen-peer-urls", `http://127.0.0.1:{{port "admin"}}`, "--initial-advertise-peer-urls", `http://127.0.0.1:{{port "admin"}}`,
+					"--initial-cluster", `default=http://127.0.0.1:{{port "admin"}}`},
+				Ping: "GET /health HTTP/1.0\r\n\r\n", Pong: "HTTP/1.0 200",
+			},
+		},
+		{
+			Name: "configapi", Package: "./sidecars/configsync/cmd/configapi", Count: 1, Single: true, Needs: []string{"etcd"},
+			Env: map[string]string{
+				"CONFIGAPI_ETCD_ENDPOINTS": `{{addr "etcd"}}`,
+				"CONFIGAPI_TOKEN_FILE":     `{{secret "config-token"}}`,
+			},
+		},
+		{
+			Name: "configsync", Pod: "legacy", Package: "./sidecars/configsync/cmd/configsync", Count: 1, Single: true, Needs: []string{"etcd"},
+			Env: map[string]string{
+				"CONFIGSYNC_ETCD_ENDPOINTS": `{{addr "etcd"}}`,
+				"CONFIGSYNC_KEY":            "/configs/legacy.ini",
+				"CONFIGSYNC_FILE":           `{{shared "legacy/etc/legacy.ini"}}`,
+				"CONFIGSYNC_SIGNAL":         "SIGHUP",
+				"CONFIGSYNC_PID_FILE":       `{{shared "legacy/run/legacy.pid"}}`,
+				"CONFIGSYNC_PROCESS":        "legacy",
+				"CONFIGSYNC_READY":          "synced", // the application has a page of its own until somebody pushes one
+			},
+		},
+		{
+			Name: "legacy", Package: "./sidecars/tlsproxy/cmd/legacy", Count: 1, Single: true, Needs: []string{"configsync"},
+			Env: map[string]string{
+				"LEGACY_CONFIG_FILE": `{{shared "legacy/etc/legacy.ini"}}`,
+				"LEGACY_LOG_DIR":     `{{shared "legacy/log"}}`,
+				"LEGACY_PID_FILE":    `{{shared "legacy/run/legacy.pid"}}`,
+			},
+		},
+		{
+			Name: "tlsproxy", Pod: "legacy", Package: "./sidecars/tlsproxy/cmd/tlsproxy", Count: 1, Single: true, Needs: []string{"legacy"},
+			Env: map[string]string{
+				"PROXY_PORT":       `{{port "legacy"}}`,
+				"CERTIFICATE_PATH": `{{pki "legacy"}}`,
+			},
+		},
+	}
+}

@@ -1,0 +1,129 @@
+// Package etcdclient connects the programs of this module to etcd, and puts what
+// goes wrong there into a few words that may be shown.
+package etcdclient
+
+import (
+	"context"
+	"crypto/tls"
+	"crypto/x509"
+	"errors"
+	"fmt"
+	"os"
+	"strings"
+	"time"
+
+	"go.etcd.io/etcd/api/v3/v3rpc/rpctypes"
+	clientv3 "go.etcd.io/etcd/client/v3"
+	"go.uber.org/zap"
+	"google.golang.org/grpc"
+	"google.golang.org/grpc/backoff"
+
+	"github.com/flotilla-dev/flotilla/internal/config"
+)
+
+// Settings are the parameters of a program that uses etcd.
+type Settings struct {
+	Endpoints    []string      `env:"ENDPOINTS,required,notEmpty" doc:"members of etcd: host:port, comma-separated"`
+	CAFile       string        `env:"CA_FILE" doc:"PEM file of the authorities that certify etcd; without it the connection is plain"`
+	CertFile     string        `env:"CERT_FILE" doc:"certificate (PEM) to show to etcd, read again for each connection"`
+	KeyFile      string        `env:"KEY_FILE" doc:"its private key (PEM)"`
+	User         string        `env:"USER" doc:"user of etcd"`
+	PasswordFile string        `env:"PASSWORD_FILE" doc:"file with the password of the user"`
+	Timeout      time.Duration `env:"TIMEOUT" envDefault:"2s" doc:"for one request to etcd"`
+}
+
+// Validate finds what a type cannot express; prefix is that of the variables.
+func (s Settings) Validate(prefix string) config.Error {
+	var wrong config.Error
+	add := func(name, message string) {
+		wrong = append(wrong, config.Problem{Variable: prefix + name, Message: message})
+	}
+	for _, endpoint := range s.Endpoints {
+		if strings.Contains(endpoint, "/") || !strings.Contains(endpoint, ":") {
+			add("ENDPOINTS", fmt.Sprintf("%q is not valid: want host:port", endpoint))
+		}
+	}
+	if (s.CertFile == "") != (s.KeyFile == "") {
+		add("CERT_FILE, "+prefix+"KEY_FILE", "set both or neither")
+	}
+	if s.CertFile != "" && s.CAFile == "" {
+		add("CERT_FILE", "needs "+prefix+"CA_FILE: without it the connection is plain")
+	}
+	if (s.User == "") != (s.PasswordFile == "") {
+		add("USER, "+prefix+"PASSWORD_FILE", "set both or neither")
+	}
+	if s.Timeout <= 0 {
+		add("TIMEOUT", "want more than 0s")
+	}
+	return wrong
+}
+
+// Open returns a client. It connects by itself, and again whenever the connection
+// is lost; that etcd is away now is no error.
+func (s Settings) Open(ctx context.Context) (*clientv3.Client, error) {
+	secure, err := s.tls()
+	if err != nil {
+		return nil, err
+	}
+	password := ""
+	if s.PasswordFile != "" {
+		text, err := os.ReadFile(s.PasswordFile)
+		if err != nil {
+			return nil, fmt.Errorf("password of etcd: %w", err)
+		}
+		password = strings.TrimSpace(string(text))
+	}
+	client, err := clientv3.New(clientv3.Config{
+		Context: context.WithoutCancel(ctx), Endpoints: s.Endpoints, TLS: secure, Username: s.User, Password: password,
+		DialTimeout:       s.Timeout,
+		DialKeepAliveTime: 10 * time.Second, DialKeepAliveTimeout: 3 * time.Second,
+		Logger: zap.NewNop(), // what matters comes back as an error
+		DialOptions: []grpc.DialOption{grpc.WithConnectParams(grpc.ConnectParams{
+			// gRPC's own delays grow to two minutes: as long would it take to notice
+			// that etcd is back.
+			Backoff:           backoff.Config{BaseDelay: 100 * time.Millisecond, Multiplier: 1.6, Jitter: 0.2, MaxDelay: 2 * time.Second},
+			MinConnectTimeout: time.Second,
+		})},
+	})
+	if err != nil {
+		return nil, fmt.Errorf("etcd client: %w", err)
+	}
+	return client, nil
+}
+
+func (s Settings) tls() (*tls.Config, error) {
+	if s.CAFile == "" {
+		return nil, nil
+	}
+	pem, err := os.ReadFile(s.CAFile)
+	if err != nil {
+		return nil, fmt.Errorf("authorities of etcd: %w", err)
+	}
+	c := &tls.Config{MinVersion: tls.VersionTLS12, RootCAs: x509.NewCertPool()}
+	if !c.RootCAs.AppendCertsFromPEM(pem) {
+		return nil, fmt.Errorf("authorities of etcd: %s holds no certificate", s.CAFile)
+	}
+	if s.CertFile != "" {
+		c.GetClientCertificate = func(*tls.CertificateRequestInfo) (*tls.Certificate, error) {
+			pair, err := tls.LoadX509KeyPair(s.CertFile, s.KeyFile)
+			return &pair, err
+		}
+	}
+	return c, nil
+}
+
+// Explain says what went wrong in words that may be shown: the texts of etcd tell
+// of addresses and of its inside.
+func Explain(err error) string {
+	switch {
+	case errors.Is(err, context.DeadlineExceeded):
+		return "etcd does not answer"
+	case errors.Is(err, rpctypes.ErrNoLeader):
+		return "etcd has no leader"
+	case errors.Is(err, rpctypes.ErrNoSpace):
+		return "etcd is full"
+	case errors.Is(err, rpctypes.ErrPermissionDenied), errors.Is(err, rpctypes.ErrAuthFailed), errors.Is(err, rpctypes.ErrUserEmpty), errors.Is(err, rpctypes.ErrInvalidAuthToken):
+		return "etcd does not permit this to the user"
+	}
+	return "etcd cannot be used"
+}

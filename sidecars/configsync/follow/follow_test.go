@@ -1,0 +1,279 @@
+package follow
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"net"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"go.etcd.io/etcd/api/v3/v3rpc/rpctypes"
+	clientv3 "go.etcd.io/etcd/client/v3"
+
+	"github.com/flotilla-dev/flotilla/sidecars/configsync/etcdclient"
+	"github.com/flotilla-dev/flotilla/sidecars/configsync/internal/etcdtest"
+)
+
+var program string // the embedded etcd
+
+func TestMain(m *testing.M) { etcdtest.Main(m, func(path string) { program = path }) }
+
+// following runs a follower and keeps what it tells.
+type following struct {
+	*testing.T
+	mu        sync.Mutex // guards all below
+	snapshots []Snapshot
+	losses    []error
+}
+
+func follow(t *testing.T, addr string, f Follower) *following {
+	t.Helper()
+	client, err := etcdclient.Settings{Endpoints: []string{addr}, Timeout: time.Second}.Open(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	seen := &following{T: t}
+	f.Etcd, f.Timeout = client, time.Second
+	if f.MaxKeys == 0 {
+		f.MaxKeys = 10
+	}
+	f.Seen = func(_ context.Context, s Snapshot) {
+		seen.mu.Lock()
+		defer seen.mu.Unlock()
+		seen.snapshots = append(seen.snapshots, s)
+	}
+	f.Lost = func(err error) {
+		seen.mu.Lock()
+		defer seen.mu.Unlock()
+		seen.losses = append(seen.losses, err)
+	}
+	ctx, cancel := context.WithCancel(t.Context())
+	done := make(chan struct{})
+	go func() { defer close(done); f.Run(ctx) }()
+	t.Cleanup(func() {
+		cancel()
+		<-done
+		client.Close()
+	})
+	return seen
+}
+
+// last is the last snapshot as "key=value/version …".
+func (f *following) last() string {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	if len(f.snapshots) == 0 {
+		return "none"
+	}
+	return text(f.snapshots[len(f.snapshots)-1])
+}
+
+func text(s Snapshot) string {
+	var all []string
+	for _, e := range s.Entries {
+		all = append(all, fmt.Sprintf("%s=%s/%d", e.Key, e.Value, e.Version))
+	}
+	return strings.Join(all, " ")
+}
+
+func (f *following) want(want string) {
+	f.Helper()
+	etcdtest.Eventually(f.T, "the last snapshot is "+want, func() bool { return f.last() == want })
+}
+
+func (f *following) lost() []error {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	return append([]error(nil), f.losses...)
+}
+
+func put(t *testing.T, c *clientv3.Client, key, value string) int64 {
+	t.Helper()
+	resp, err := c.Put(etcdtest.Context(t), key, value)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return resp.Header.Revision
+}
+
+func TestEveryChangeIsSeenAndATransactionAsOne(t *testing.T) {
+	etcd := etcdtest.Start(t, program)
+	c := etcd.Client()
+	put(t, c, "dir/a", "1")
+	put(t, c, "dirt", "not below")
+	f := follow(t, etcd.Addr, Follower{Key: "dir/", Prefix: true, Resync: time.Hour})
+	f.want("dir/a=1/1")
+	if _, err := c.Txn(etcdtest.Context(t)).Then(clientv3.OpPut("dir/a", "2"), clientv3.OpPut("dir/b", "1")).Commit(); err != nil {
+		t.Fatal(err)
+	}
+	f.want("dir/a=2/2 dir/b=1/1")
+	if _, err := c.Delete(etcdtest.Context(t), "dir/a"); err != nil {
+		t.Fatal(err)
+	}
+	f.want("dir/b=1/1")
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	for _, s := range f.snapshots {
+		if got := text(s); got == "dir/a=2/2" || got == "dir/a=1/1 dir/b=1/1" {
+			t.Errorf("half of a transaction was seen: %s", got)
+		}
+	}
+}
+
+func TestOneKeyIsNotAPrefix(t *testing.T) {
+	etcd := etcdtest.Start(t, program)
+	c := etcd.Client()
+	f := follow(t, etcd.Addr, Follower{Key: "a", Resync: time.Hour})
+	f.want("")
+	put(t, c, "ab", "other")
+	put(t, c, "a", "1")
+	f.want("a=1/1")
+}
+
+func TestAnEtcdThatIsAwayIsToldAndFollowedAgain(t *testing.T) {
+	etcd := etcdtest.Start(t, program)
+	etcd.Kill()
+	f := follow(t, etcd.Addr, Follower{Key: "a", Resync: 300 * time.Millisecond})
+	etcdtest.Eventually(t, "the loss is told at start", func() bool { return len(f.lost()) > 0 })
+	etcd.Start()
+	put(t, etcd.Client(), "a", "1")
+	f.want("a=1/1")
+	before := len(f.lost())
+	etcd.Pause()
+	etcdtest.Eventually(t, "the loss is told later", func() bool { return len(f.lost()) > before })
+	etcd.Resume()
+	put(t, etcd.Client(), "a", "2")
+	f.want("a=2/2")
+}
+
+func TestAfterACompactionItListsAgain(t *testing.T) {
+	etcd := etcdtest.Start(t, program)
+	c := etcd.Client()
+	cable := plug(t, etcd.Addr)
+	put(t, c, "a", "1")
+	f := follow(t, cable.addr(), Follower{Key: "a", Resync: time.Hour})
+	f.want("a=1/1")
+	cable.cut()
+	put(t, c, "a", "2")
+	if _, err := c.Compact(etcdtest.Context(t), put(t, c, "a", "3")); err != nil {
+		t.Fatal(err)
+	}
+	cable.mend()
+	f.want("a=3/3")
+	if lost := f.lost(); len(lost) > 0 {
+		t.Errorf("a compaction is no loss: %v", lost)
+	}
+}
+
+func TestAWatchFromACompactedRevisionEnds(t *testing.T) {
+	etcd := etcdtest.Start(t, program)
+	c := etcd.Client()
+	old := put(t, c, "a", "1")
+	put(t, c, "a", "2")
+	if _, err := c.Compact(etcdtest.Context(t), put(t, c, "a", "3")); err != nil {
+		t.Fatal(err)
+	}
+	f := &Follower{Etcd: c, Key: "a", Resync: time.Minute, MaxKeys: 1}
+	if err := f.watch(t.Context(), &view{revision: old - 1, entries: map[string]Entry{}}); !errors.Is(err, rpctypes.ErrCompacted) {
+		t.Errorf("%v", err)
+	}
+}
+
+func TestTooManyKeysAreNotTakenInPart(t *testing.T) {
+	etcd := etcdtest.Start(t, program)
+	c := etcd.Client()
+	put(t, c, "a/1", "x")
+	put(t, c, "a/2", "x")
+	f := follow(t, etcd.Addr, Follower{Key: "a/", Prefix: true, MaxKeys: 2, Resync: 200 * time.Millisecond})
+	f.want("a/1=x/1 a/2=x/1")
+	put(t, c, "a/3", "x")
+	etcdtest.Eventually(t, "it is told", func() bool {
+		lost := f.lost()
+		return len(lost) > 0 && errors.Is(lost[len(lost)-1], ErrTooMany)
+	})
+	if got := f.last(); got != "a/1=x/1 a/2=x/1" {
+		t.Errorf("the last snapshot is %s", got)
+	}
+	if _, err := c.Delete(etcdtest.Context(t), "a/1"); err != nil {
+		t.Fatal(err)
+	}
+	f.want("a/2=x/1 a/3=x/1")
+}
+
+// cable is a connection to etcd that can be cut.
+type cable struct {
+	ln     net.Listener
+	target string
+
+	mu     sync.Mutex // guards all below
+	broken bool
+	conns  []net.Conn
+}
+
+func plug(t *testing.T, target string) *cable {
+	t.Helper()
+	ln, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	c := &cable{ln: ln, target: target}
+	var running sync.WaitGroup
+	running.Go(func() {
+		for {
+			conn, err := ln.Accept()
+			if err != nil {
+				return
+			}
+			running.Go(func() { c.join(conn) })
+		}
+	})
+	t.Cleanup(func() {
+		ln.Close()
+		c.cut()
+		running.Wait()
+	})
+	return c
+}
+
+func (c *cable) addr() string { return c.ln.Addr().String() }
+
+func (c *cable) join(conn net.Conn) {
+	defer conn.Close()
+	far, err := net.Dial("tcp", c.target)
+	if err != nil {
+		return
+	}
+	defer far.Close()
+	c.mu.Lock()
+	if c.broken {
+		c.mu.Unlock()
+		return
+	}
+	c.conns = append(c.conns, conn, far)
+	c.mu.Unlock()
+	done := make(chan struct{})
+	go func() { defer close(done); _, _ = io.Copy(far, conn); far.Close() }()
+	_, _ = io.Copy(conn, far)
+	conn.Close()
+	<-done
+}
+
+func (c *cable) cut() {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.broken = true
+	for _, conn := range c.conns {
+		conn.Close()
+	}
+	c.conns = nil
+}
+
+func (c *cable) mend() {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.broken = false
+}
