@@ -93,6 +93,12 @@ func (f *fake) talk(c net.Conn) {
 	}
 }
 
+func (f *fake) peak() int {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	return f.most
+}
+
 // read reads a command: an array of bulk strings.
 func read(in *bufio.Reader) ([]string, error) {
 	n, err := number(in, '*')

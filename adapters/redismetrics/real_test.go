@@ -258,10 +258,10 @@ func TestRealRedisKilledHungAndBack(t *testing.T) {
 // A key check that takes too long costs its own metrics only.
 func TestRealRedisThatIsBusyWhileKeysAreLookedFor(t *testing.T) {
 	s := redisServer(t, "--enable-debug-command", "yes")
-	c := redis.NewClient(&redis.Options{Addr: s.addr})
+	c := redis.NewClient(&redis.Options{Addr: s.addr, ReadTimeout: time.Minute})
 	defer c.Close()
 	do(t, c, "DEBUG POPULATE 2000000 key 8")
-	url := start(t, map[string]string{"REDISMETRICS_ADDR": s.addr, "REDISMETRICS_TIMEOUT": "100ms", "REDISMETRICS_COUNT_KEYS": "db0=none*"})
+	url := start(t, map[string]string{"REDISMETRICS_ADDR": s.addr, "REDISMETRICS_TIMEOUT": "250ms", "REDISMETRICS_COUNT_KEYS": "db0=none*"})
 	within(t, 2*time.Second, func() {
 		families := scrape(t, url+"/metrics")
 		want(t, families, 1, "redis_up")

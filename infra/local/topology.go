@@ -14,6 +14,7 @@ func table() []topology.Service {
 	return slices.Concat(
 		servingPath(),
 		legacyPod(),
+		adapters(),
 	)
 }
 

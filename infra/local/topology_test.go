@@ -27,7 +27,8 @@ func resolved(t *testing.T) Resolved {
 func TestTheTableIsTheFleetOfTheArchitecture(t *testing.T) {
 	t.Parallel()
 	want := map[string]int{"content": 1, "redis": 1, "dictionary": 3, "cache": 2, "edge": 2,
-		"etcd": 1, "configapi": 1, "legacy": 1, "configsync": 1, "tlsproxy": 1}
+		"etcd": 1, "configapi": 1, "legacy": 1, "configsync": 1, "tlsproxy": 1,
+		"redismetrics": 1, "lognorm": 1}
 	replicas := 0
 	for _, n := range want {
 		replicas += n
