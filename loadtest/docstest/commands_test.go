@@ -16,7 +16,7 @@ import (
 const root = "../.."
 
 // pages are executed in this order, against one fleet, which is ready before each.
-var pages = []string{"s5-containers.md", "r1-replicated.md", "r2-sessions.md", "r3-cache.md", "r4-limits.md", "r5-edge.md"}
+var pages = []string{"s5-containers.md", "r1-replicated.md", "r2-sessions.md", "r3-cache.md", "r4-limits.md", "r5-edge.md", "d1-redismetrics.md", "d2-lognorm.md"}
 
 // fleet is a running local fleet.
 type fleet struct {
