@@ -28,7 +28,7 @@ func (s *sink) keyspace(i *info.Info, config map[string]string) {
 		}
 	}
 	n, err := strconv.Atoi(config["databases"])
-	if err != nil || i.Text("cluster_enabled") == "1" { // a cluster has one
+	if err != nil {
 		return
 	}
 	for k := range min(n, mostDatabases) {

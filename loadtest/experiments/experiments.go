@@ -7,5 +7,5 @@ import "github.com/flotilla-dev/flotilla/loadtest/proof"
 
 // All lists the patterns in the order of the catalogue.
 func All() []proof.Pattern {
-	return []proof.Pattern{r1(), r2(), r3(), r4(), r5()}
+	return []proof.Pattern{r1(), r2(), r3(), r4(), r5(), d1(), d2()}
 }

@@ -40,16 +40,18 @@ func (g *Rig) Defer(f func()) { g.closers = append(g.closers, f) }
 
 // packages are the programs of the tree, by the name of their binary.
 var packages = map[string]string{
-	"content":    "./services/content/cmd/content",
-	"dictionary": "./services/dictionary/cmd/dictionary",
-	"cache":      "./services/cache/cmd/cache",
-	"edge":       "./services/edge/cmd/edge",
-	"redis":      "./infra/backends/redis/cmd/redis",
-	"local":      "./infra/local",
-	"loris":      "./loadtest/cmd/loris",
-	"httputil":   "./loadtest/peers/httputil",
-	"bare":       "./loadtest/peers/bare",
-	"handshakes": "./loadtest/cmd/handshakes",
+	"content":      "./services/content/cmd/content",
+	"dictionary":   "./services/dictionary/cmd/dictionary",
+	"cache":        "./services/cache/cmd/cache",
+	"edge":         "./services/edge/cmd/edge",
+	"redis":        "./infra/backends/redis/cmd/redis",
+	"lognorm":      "./adapters/lognorm/cmd/lognorm",
+	"redismetrics": "./adapters/redismetrics/cmd/redismetrics",
+	"local":        "./infra/local",
+	"loris":        "./loadtest/cmd/loris",
+	"httputil":     "./loadtest/peers/httputil",
+	"bare":         "./loadtest/peers/bare",
+	"handshakes":   "./loadtest/cmd/handshakes",
 }
 
 // Build compiles programs; what has not changed is not linked again.
