@@ -121,6 +121,11 @@ func (c *Config) sources() ([]sources.Source, error) {
 		one.Resource = map[string]string{"service.name": c.Service}
 	}
 	all := []sources.Source{one}
+	for _, pattern := range c.Files {
+		if match, err := filepath.Match(pattern, c.StateFile); err == nil && match {
+			return nil, config.Error{{Variable: "LOGNORM_STATE_FILE", Message: "is one of LOGNORM_FILES: put it elsewhere"}}
+		}
+	}
 	if wrong := sources.Check(all); len(wrong) > 0 {
 		return nil, config.Error{{Variable: "LOGNORM_*", Message: errors.Join(wrong...).Error()}}
 	}

@@ -25,6 +25,7 @@ func TestWrongConfigurationNamesEveryMistake(t *testing.T) {
 		{map[string]string{}, []string{"LOGNORM_FILES", "there is nothing to read"}},
 		{map[string]string{"LOGNORM_FILES": "/a", "LOGNORM_STDIN": "on"}, []string{"LOGNORM_SOURCES_FILE"}},
 		{map[string]string{"LOGNORM_FILES": "/a", "LOGNORM_SOURCES_FILE": file}, []string{"excludes"}},
+		{map[string]string{"LOGNORM_FILES": "/logs/*", "LOGNORM_STATE_FILE": "/logs/state"}, []string{"LOGNORM_STATE_FILE", "put it elsewhere"}},
 		{map[string]string{"LOGNORM_SOURCES_FILE": file}, []string{`files "x"`, `"a" is used twice`, `format "xml"`}},
 		{map[string]string{"LOGNORM_FILES": "logs/*.log", "LOGNORM_TIMEZONE": "Mars/Base", "LOGNORM_START": "middle"}, []string{"logs/*.log", "Mars/Base", "middle"}},
 		{map[string]string{"LOGNORM_FILES": "/a", "LOGNORM_MAX_LINE": "1MiB", "LOGNORM_BUFFER": "1KiB", "LOGNORM_SAVE_LINES": "1", "LOGNORM_MAX_FILES": "0", "LOGNORM_POLL_INTERVAL": "0s", "LOGNORM_STATE_FILE": "state"},
@@ -195,6 +196,20 @@ func TestTheLevelMayBeInTheNameOfTheFile(t *testing.T) {
 		if got["from "+name] != want {
 			t.Errorf("%s has %q, want %q", name, got["from "+name], want)
 		}
+	}
+}
+
+func TestTheLevelOfTheNameOutlivesATruncation(t *testing.T) {
+	l := newLogs(t)
+	r := start(t, map[string]string{"LOGNORM_FILES": l.path("*"), "LOGNORM_FORMAT": "plain"}, nil)
+	l.append("app.ERROR", "before\n")
+	r.await(1)
+	if err := os.Truncate(l.path("app.ERROR"), 0); err != nil {
+		t.Fatal(err)
+	}
+	l.append("app.ERROR", "after\n")
+	if all := r.await(2); all[1].SeverityText != "ERROR" {
+		t.Errorf("%+v", all)
 	}
 }
 

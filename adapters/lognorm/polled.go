@@ -3,6 +3,7 @@ package lognorm
 import (
 	"context"
 	"encoding/json"
+	"fmt"
 	"time"
 
 	"github.com/flotilla-dev/flotilla/adapters/lognorm/poll"
@@ -30,16 +31,7 @@ func (p *polled) run(ctx context.Context) error {
 }
 
 func (p *polled) ask(ctx context.Context) {
-	after, missed, err := p.poller.Poll(ctx, time.Now(), p.cursor, func(r *record.Record) error {
-		if err := p.sink.ready(ctx); err != nil {
-			return err
-		}
-		p.sink.add(r, 1, true)
-		if p.sink.batch.Full() {
-			return p.sink.send(ctx)
-		}
-		return nil
-	})
+	after, missed, err := p.poll(ctx)
 	if err != nil {
 		if ctx.Err() == nil {
 			p.stats.failed(err)
@@ -57,4 +49,24 @@ func (p *polled) ask(ctx context.Context) {
 		p.sink.batch.Cursor, p.cursor = after, after
 		_ = p.sink.send(ctx) // fails when the process ends; it is asked for again then
 	}
+}
+
+// poll asks once. That a client panics over an answer that is none must not end
+// the other sources.
+func (p *polled) poll(ctx context.Context) (after json.RawMessage, missed int, err error) {
+	defer func() {
+		if r := recover(); r != nil {
+			err = fmt.Errorf("the answer cannot be read: %v", r)
+		}
+	}()
+	return p.poller.Poll(ctx, time.Now(), p.cursor, func(r *record.Record) error {
+		if err := p.sink.ready(ctx); err != nil {
+			return err
+		}
+		p.sink.add(r, 1, true)
+		if p.sink.batch.Full() {
+			return p.sink.send(ctx)
+		}
+		return nil
+	})
 }

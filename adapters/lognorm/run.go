@@ -198,6 +198,7 @@ func (n *normaliser) tail(s sources.Source, st *stats, out *sink, reader *assemb
 			log.Warn("lines were lost", "path", path, "bytes", bytes, "reason", why)
 			st.lost(why, bytes, 0)
 		},
+		Failed: st.failed,
 	}, saved, fresh)
 	return &tail{set: set, reader: reader, sink: out, stats: st, timing: n.timing(), buf: make([]byte, window)}
 }

@@ -27,8 +27,7 @@ type tail struct {
 	record record.Record
 	uid    []byte
 	dirty  []*follow.File // read since the last batch
-	origin *follow.File   // whose attributes the sink has, under the name
-	named  string
+	named  string         // the path that the sink's attributes tell
 }
 
 // timing is how long a source waits for what.
@@ -37,7 +36,8 @@ type timing struct{ poll, look, trace, line, grace, drain time.Duration }
 // stream is what a source knows of one of its files.
 type stream struct {
 	state    assemble.State
-	severity record.Severity // by the file's name
+	named    string          // the path by which is
+	severity record.Severity // the level in the file's name
 	level    []byte
 }
 
@@ -211,10 +211,13 @@ func (t *tail) enter(f *follow.File) *stream {
 		s = &stream{}
 		f.User = s
 	}
-	if t.origin != f || t.named != f.Path {
-		t.origin, t.named = f, f.Path
-		t.sink.origin([2]string{"log.file.name", filepath.Base(f.Path)}, [2]string{"log.file.path", f.Path})
+	if s.named != f.Path {
+		s.named = f.Path
 		s.severity, s.level = levelOf(filepath.Base(f.Path))
+	}
+	if t.named != f.Path {
+		t.named = f.Path
+		t.sink.origin([2]string{"log.file.name", filepath.Base(f.Path)}, [2]string{"log.file.path", f.Path})
 	}
 	return s
 }

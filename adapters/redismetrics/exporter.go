@@ -85,7 +85,7 @@ var errCredentials = errors.New("the password cannot be read")
 // again, and no time-outs but that of the scrape.
 func (x *exporter) options(t target) (*redis.Options, error) {
 	o := &redis.Options{
-		Addr: t.addr, Username: x.config.User, Protocol: 2, PoolSize: 2, MaxRetries: -1, DialerRetries: 1, DisableIdentity: true,
+		Addr: t.addr, Username: x.config.User, Protocol: 2, PoolSize: 8, MaxRetries: -1, DialerRetries: 1, DisableIdentity: true,
 		DialTimeout: x.config.Timeout, ReadTimeout: x.config.Timeout, WriteTimeout: x.config.Timeout, PoolTimeout: x.config.Timeout, ContextTimeoutEnabled: true,
 		MaintNotificationsConfig: &maintnotifications.Config{Mode: maintnotifications.ModeDisabled},
 	}
@@ -111,10 +111,14 @@ func (x *exporter) options(t target) (*redis.Options, error) {
 
 // dial connects, with TLS where it is wanted.
 func (x *exporter) dial(ctx context.Context, secure *tls.Config, network, addr string) (net.Conn, error) {
-	if secure == nil {
-		var d net.Dialer
-		return d.DialContext(ctx, network, addr)
+	var plain net.Dialer
+	dial := plain.DialContext
+	if secure != nil {
+		dial = (&tls.Dialer{Config: secure}).DialContext
 	}
-	d := tls.Dialer{Config: secure}
-	return d.DialContext(ctx, network, addr)
+	conn, err := dial(ctx, network, addr)
+	if err != nil {
+		return nil, err
+	}
+	return &guard{Conn: conn}, nil
 }

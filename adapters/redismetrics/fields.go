@@ -1,5 +1,7 @@
 package redismetrics
 
+import "slices"
+
 // field is a field of INFO that is a metric as it stands.
 type field struct {
 	info    string
@@ -9,14 +11,19 @@ type field struct {
 	help    string
 }
 
+func gauge(info, metric, help string) field { return field{info: info, metric: metric, help: help} }
+
+func counter(info, metric, help string) field {
+	return field{info: info, metric: metric, counter: true, help: help}
+}
+
 // fields lists them by section of INFO. The names and types are those of
 // redis_exporter, the odd ones too: dashboards know them.
 func fields() []field {
-	const microseconds = 1e-6
-	gauge := func(info, metric, help string) field { return field{info: info, metric: metric, help: help} }
-	counter := func(info, metric, help string) field {
-		return field{info: info, metric: metric, counter: true, help: help}
-	}
+	return slices.Concat(serverFields(), memoryFields(), persistenceFields(), statsFields(), replicationFields())
+}
+
+func serverFields() []field {
 	return []field{
 		// Server
 		gauge("uptime_in_seconds", "uptime_in_seconds", "Seconds since the server started."),
@@ -30,7 +37,20 @@ func fields() []field {
 		gauge("blocked_clients", "blocked_clients", "Clients that wait in a blocking command."),
 		gauge("tracking_clients", "tracking_clients", "Clients that are told of changes to keys they have cached."),
 		gauge("clients_in_timeout_table", "clients_in_timeout_table", "Clients whose blocking command has a time limit."),
-		// Memory
+		// CPU
+		counter("used_cpu_sys", "cpu_sys_seconds_total", "Processor time in the kernel."),
+		counter("used_cpu_user", "cpu_user_seconds_total", "Processor time of the server's own code."),
+		counter("used_cpu_sys_children", "cpu_sys_children_seconds_total", "Processor time of its children in the kernel."),
+		counter("used_cpu_user_children", "cpu_user_children_seconds_total", "Processor time of its children's own code."),
+		counter("used_cpu_sys_main_thread", "cpu_sys_main_thread_seconds_total", "Processor time of its main thread in the kernel."),
+		counter("used_cpu_user_main_thread", "cpu_user_main_thread_seconds_total", "Processor time of its main thread's own code."),
+		// Cluster
+		gauge("cluster_enabled", "cluster_enabled", "Whether the server is part of a cluster."),
+	}
+}
+
+func memoryFields() []field {
+	return []field{
 		gauge("allocator_active", "allocator_active_bytes", "Bytes in the allocator's active pages."),
 		gauge("allocator_allocated", "allocator_allocated_bytes", "Bytes that were allocated from the allocator."),
 		gauge("allocator_resident", "allocator_resident_bytes", "Resident bytes of the allocator."),
@@ -56,7 +76,11 @@ func fields() []field {
 		gauge("lazyfree_pending_objects", "lazyfree_pending_objects", "Objects that wait to be freed in the background."),
 		gauge("active_defrag_running", "active_defrag_running", "How busy active defragmentation is, in percent of a CPU."),
 		gauge("total_system_memory", "total_system_memory_bytes", "Memory of the machine."),
-		// Persistence
+	}
+}
+
+func persistenceFields() []field {
+	return []field{
 		gauge("loading", "loading_dump_file", "Whether data is being loaded."),
 		gauge("rdb_changes_since_last_save", "rdb_changes_since_last_save", "Changes since the last snapshot."),
 		gauge("rdb_bgsave_in_progress", "rdb_bgsave_in_progress", "Whether a snapshot is being made."),
@@ -82,7 +106,11 @@ func fields() []field {
 		gauge("aof_last_write_status", "aof_last_write_status", "Whether the last write succeeded."),
 		gauge("module_fork_in_progress", "module_fork_in_progress", "Whether a fork of a module is at work."),
 		gauge("module_fork_last_cow_size", "module_fork_last_cow_size", "Bytes copied on write during a module's last fork."),
-		// Stats
+	}
+}
+
+func statsFields() []field {
+	return []field{
 		counter("total_connections_received", "connections_received_total", "Connections that were accepted."),
 		counter("total_commands_processed", "commands_processed_total", "Commands that were executed."),
 		counter("rejected_connections", "rejected_connections_total", "Connections that were refused because of the limit."),
@@ -112,7 +140,11 @@ func fields() []field {
 		counter("total_writes_processed", "total_writes_processed", "Writes to sockets."),
 		counter("io_threaded_reads_processed", "io_threaded_reads_processed", "Reads by the threads."),
 		counter("io_threaded_writes_processed", "io_threaded_writes_processed", "Writes by the threads."),
-		// Replication
+	}
+}
+
+func replicationFields() []field {
+	return []field{
 		gauge("connected_slaves", "connected_slaves", "Replicas that are connected."),
 		gauge("repl_backlog_size", "replication_backlog_bytes", "Size of the replication backlog."),
 		gauge("repl_backlog_active", "repl_backlog_is_active", "Whether there is a backlog."),
@@ -125,15 +157,6 @@ func fields() []field {
 		gauge("sync_full", "replica_resyncs_full", "Full resynchronisations with replicas."),
 		gauge("sync_partial_ok", "replica_partial_resync_accepted", "Partial resynchronisations that were granted."),
 		gauge("sync_partial_err", "replica_partial_resync_denied", "Partial resynchronisations that were refused."),
-		// CPU
-		counter("used_cpu_sys", "cpu_sys_seconds_total", "Processor time in the kernel."),
-		counter("used_cpu_user", "cpu_user_seconds_total", "Processor time of the server's own code."),
-		counter("used_cpu_sys_children", "cpu_sys_children_seconds_total", "Processor time of its children in the kernel."),
-		counter("used_cpu_user_children", "cpu_user_children_seconds_total", "Processor time of its children's own code."),
-		counter("used_cpu_sys_main_thread", "cpu_sys_main_thread_seconds_total", "Processor time of its main thread in the kernel."),
-		counter("used_cpu_user_main_thread", "cpu_user_main_thread_seconds_total", "Processor time of its main thread's own code."),
-		// Cluster
-		gauge("cluster_enabled", "cluster_enabled", "Whether the server is part of a cluster."),
 	}
 }
 

@@ -41,6 +41,7 @@ func TestARedisThatDoesNotAnswerBoundsTheScrape(t *testing.T) {
 		"goes away": func([]string) string { return "-" },
 		"babbles":   func([]string) string { return "HTTP/1.1 400 Bad Request\r\n\r\n" },
 		"promises":  func([]string) string { return "$1000000\r\nand gives less" },
+		"boasts":    func([]string) string { return "*99999999999999\r\n" },
 	} {
 		t.Run(name, func(t *testing.T) {
 			f := serve(t, listen(t), answer)

@@ -162,7 +162,7 @@ func (f *File) begin() {
 // settle marks as read what is before size.
 func (f *File) settle(size int64) error {
 	if f.file == nil {
-		file, err := os.Open(f.Path)
+		file, err := openFile(f.Path)
 		if err != nil {
 			return err
 		}

@@ -8,6 +8,7 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+	"syscall"
 	"testing"
 	"time"
 
@@ -455,6 +456,30 @@ func TestALinkIsFollowedToTheFileThatItNames(t *testing.T) {
 	w.must(os.Symlink("app.log.INFO.2", w.path("app.INFO")))
 	w.wantRead(w.look(everything), lines("b", 5)+lines("c", 5))
 	w.wantLost()
+}
+
+// Who may write into the directory must not have other files read.
+func TestALinkOutOfTheDirectoryIsNotFollowed(t *testing.T) {
+	w := newWorld(t, "logs/*.log")
+	var failed error
+	w.settings.Failed = func(err error) { failed = err }
+	w.start(true)
+	w.must(os.Mkdir(w.path("logs"), 0o700))
+	w.append("secret", lines("secret", 3))
+	w.must(os.Symlink("../secret", w.path("logs/app.log")))
+	w.must(os.Symlink(w.path("secret"), w.path("logs/absolute.log")))
+	w.append("logs/plain.log", lines("plain", 1))
+	w.wantRead(w.look(everything), lines("plain", 1))
+	if failed == nil || !strings.Contains(failed.Error(), "a link out of its directory") {
+		t.Errorf("told: %v", failed)
+	}
+}
+
+func TestAPipeIsNotWaitedFor(t *testing.T) {
+	w := newWorld(t, "*.log")
+	w.must(syscall.Mkfifo(w.path("pipe.log"), 0o600))
+	w.append("app.log", lines("a", 1))
+	w.wantRead(w.look(everything), lines("a", 1))
 }
 
 func TestMoreFilesThanMayBeOpenAreReadInTurn(t *testing.T) {

@@ -2,6 +2,7 @@ package follow
 
 import (
 	"errors"
+	"fmt"
 	"io/fs"
 	"os"
 	"path/filepath"
@@ -71,10 +72,16 @@ func (s *Set) candidates() []candidate {
 		}
 		dirs[filepath.Dir(pattern)] = !hasMeta(filepath.Dir(pattern))
 		for _, path := range paths {
-			if real, err := filepath.EvalSymlinks(path); err == nil { // glog's current file is a link
-				current[real] = true
-				dirs[filepath.Dir(real)] = true
+			real, err := filepath.EvalSymlinks(path) // glog's current file is a link
+			if err != nil {
+				continue // gone since, or a link to nothing
 			}
+			if !inside(path, real) {
+				s.complain(fmt.Errorf("%s: a link out of its directory is not followed", path))
+				continue
+			}
+			current[real] = true
+			dirs[filepath.Dir(real)] = true
 		}
 	}
 	for _, f := range s.files {
@@ -83,7 +90,7 @@ func (s *Set) candidates() []candidate {
 	var all []candidate
 	for dir, wanted := range dirs {
 		if wanted {
-			all = append(all, s.inside(dir, current)...)
+			all = append(all, s.list(dir, current)...)
 		}
 	}
 	slices.SortFunc(all, func(a, b candidate) int {
@@ -95,7 +102,7 @@ func (s *Set) candidates() []candidate {
 	return all
 }
 
-func (s *Set) inside(dir string, current map[string]bool) []candidate {
+func (s *Set) list(dir string, current map[string]bool) []candidate {
 	entries, err := os.ReadDir(dir)
 	if err != nil {
 		return nil // not there yet, or not any more
@@ -186,8 +193,29 @@ func (s *Set) keep(f *File) {
 	s.note(f)
 }
 
+// inside tells whether what a path leads to is where the path is. Whoever may
+// write into a directory of logs could otherwise have any file read that this
+// process may read.
+func inside(path, real string) bool {
+	dir, err := filepath.EvalSymlinks(filepath.Dir(path))
+	if err != nil {
+		return false
+	}
+	rel, err := filepath.Rel(dir, real)
+	return err == nil && filepath.IsLocal(rel)
+}
+
+// complain tells of a file that cannot be read, and logs it once.
 func (s *Set) complain(err error) {
-	if !errors.Is(err, errFull) && !errors.Is(err, fs.ErrNotExist) {
+	if errors.Is(err, errFull) || errors.Is(err, errRenamed) || errors.Is(err, fs.ErrNotExist) {
+		return
+	}
+	s.settings.Failed(err)
+	if len(s.logged) > maxEntries {
+		clear(s.logged)
+	}
+	if !s.logged[err.Error()] {
+		s.logged[err.Error()] = true
 		s.settings.Log.Warn("a file cannot be read", "error", err)
 	}
 }

@@ -4,7 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
-	"os"
+	"slices"
 	"time"
 )
 
@@ -18,6 +18,8 @@ type Settings struct {
 	// Lost is told of bytes that were in a file, were not read and are gone: at
 	// least so many. Nil means nobody is.
 	Lost func(path string, bytes int64, why string)
+	// Failed is told of files that cannot be read. Nil means nobody is.
+	Failed func(error)
 }
 
 // Set is the files of some patterns.
@@ -31,6 +33,7 @@ type Set struct {
 	waiting   int  // files that could not be opened yet
 	truncated uint64
 	changes   []Change
+	logged    map[string]bool // errors that were logged: they come at each look again
 }
 
 // Change is what must be saved of a file. A nil Saved means that the file is gone.
@@ -44,7 +47,12 @@ func New(s Settings, saved []Saved, fresh bool) *Set {
 	if s.Lost == nil {
 		s.Lost = func(string, int64, string) {}
 	}
-	set := &Set{settings: s, known: map[Identity]*File{}, names: map[string]int{}, fresh: fresh}
+	if s.Failed == nil {
+		s.Failed = func(error) {}
+	}
+	set := &Set{settings: s, known: map[Identity]*File{}, names: map[string]int{}, fresh: fresh, logged: map[string]bool{}}
+	saved = slices.Clone(saved)
+	slices.SortStableFunc(saved, func(a, b Saved) int { return a.Modified.Compare(b.Modified) })
 	for _, one := range saved {
 		f := load(one)
 		set.files = append(set.files, f)
@@ -184,12 +192,20 @@ func (s *Set) open(f *File) error {
 		idlest.close()
 		idlest.dormant = true
 	}
-	file, err := os.Open(f.Path)
+	file, err := openFile(f.Path)
 	if err != nil {
-		return fmt.Errorf("open %s: %w", f.Path, err)
+		return fmt.Errorf("open: %w", err)
+	}
+	if info, err := file.Stat(); err != nil || identityOf(info, f.Path) != f.identity {
+		_ = file.Close() // it was only read
+		return errRenamed
 	}
 	f.file, f.dormant = file, false
 	return nil
 }
+
+// errRenamed says that the name has come to mean another file since it was
+// looked at. The next look finds both.
+var errRenamed = errors.New("the name means another file now")
 
 var errFull = errors.New("as many files are open as may be")
