@@ -9,7 +9,7 @@ import (
 func TestAnswersArePassedOnWithinTheirBounds(t *testing.T) {
 	for answer, good := range map[string]bool{
 		"+OK\r\n:42\r\n$3\r\nfoo\r\n*2\r\n$-1\r\n$0\r\n\r\n-ERR no\r\n*-1\r\n": true,
-		"$5\r\n$99999\r\n":                       true, // a string is looked into by nobody
+		"$6\r\n$99999\r\n":                       true, // a string is looked into by nobody
 		"+" + strings.Repeat("x", 1000) + "\r\n": true,
 		fmt.Sprintf("$%d\r\n", mostBulk+1):       false,
 		"$99999999999999999999\r\n":              false,
