@@ -19,6 +19,7 @@ func table() []topology.Service {
 		lookupsPod(),
 		thesaurusPod(),
 		guestbookPod(),
+		adapters(),
 	)
 }
 

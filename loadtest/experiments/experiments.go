@@ -16,6 +16,8 @@ func All() []proof.Pattern {
 		a2(),
 		a3(),
 		a4(),
+		d1(),
+		d2(),
 		d3(),
 		r1(),
 		r2(),

@@ -23,12 +23,13 @@ type Facts struct {
 
 // peers are the programs of others that experiments use: how each tells its version.
 var peers = map[string][]string{
-	"nginx":        {"nginx", "-v"},
-	"varnish":      {"varnishd", "-V"},
-	"wrk":          {"wrk", "-v"},
-	"h2load":       {"h2load", "--version"},
-	"redis-server": {"redis-server", "--version"},
-	"openssl":      {"openssl", "version"},
+	"nginx":          {"nginx", "-v"},
+	"varnish":        {"varnishd", "-V"},
+	"wrk":            {"wrk", "-v"},
+	"h2load":         {"h2load", "--version"},
+	"redis-server":   {"redis-server", "--version"},
+	"redis_exporter": {"prometheus-redis-exporter", "--version"},
+	"openssl":        {"openssl", "version"},
 }
 
 var number = regexp.MustCompile(`\d+(\.\d+)+[a-z]?`)

@@ -70,6 +70,8 @@ var packages = map[string]string{
 	"broker":        "./ambassadors/broker/cmd/broker",
 	"guestbook":     "./ambassadors/broker/cmd/guestbook",
 	"dbhealth":      "./adapters/dbhealth/cmd/dbhealth",
+	"lognorm":       "./adapters/lognorm/cmd/lognorm",
+	"redismetrics":  "./adapters/redismetrics/cmd/redismetrics",
 }
 
 // Build compiles programs; what has not changed is not linked again.
