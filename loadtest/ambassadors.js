@@ -106,7 +106,7 @@ export function thesaurus() {
 /** One visitor in ten writes, all read. */
 export function guestbook() {
   if (exec.scenario.iterationInTest % 10 === 0) {
-    const body = JSON.stringify({ name: 'k6', text: `visit ${exec.scenario.iterationInTest}` });
+    const body = JSON.stringify({ name: 'k6', message: `visit ${exec.scenario.iterationInTest}` });
     const written = http.post(`${urls.guestbook}/v1/entries`, body, {
       headers: { 'Content-Type': 'application/json' }, tags: { name: 'guestbook-write' }, redirects: 0, timeout: '10s',
     });

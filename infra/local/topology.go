@@ -102,7 +102,7 @@ func common() map[string]string {
 
 // secrets are files with random content that the first start makes.
 func secrets() []string {
-	return []string{"admin-token", "edge-tickets", "config-token", "git-push-token", "git-hook-secret"}
+	return []string{"admin-token", "edge-tickets", "config-token", "git-push-token", "git-hook-secret", "guestbook-database"}
 }
 
 // shared are the directories that {{shared}} leads to, below the one of all of
@@ -110,4 +110,3 @@ func secrets() []string {
 func shared() []string {
 	return []string{"dictionary", "legacy/etc", "legacy/log", "legacy/run"}
 }
-func secrets() []string { return []string{"admin-token", "edge-tickets", "guestbook-database"} }

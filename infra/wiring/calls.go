@@ -20,7 +20,7 @@ type target struct {
 }
 
 var (
-	address = regexp.MustCompile(`^(dns:)?([a-z][a-z0-9-]*)(?:\.[a-z0-9.-]+)?:([0-9]+)(?:/([0-9]+))?$`)
+	address = regexp.MustCompile(`^(dns:)?([a-z][a-z0-9-]*)(?:\.[a-z0-9.-]+)?:([0-9]+)(?:/([0-9]+))?(?::[0-9]+(?: .*)?)?$`) // a server of a ring has a weight, and may have a name
 	url     = regexp.MustCompile(`^[a-z]+://(?:[^@/]*@)?([a-z][a-z0-9-]*)(?:\.[a-z0-9.-]+)?:([0-9]+)(?:/|$)`)
 	members = regexp.MustCompile(`^file:.*/endpoints/([a-z][a-z0-9-]*)$`)
 )
@@ -46,9 +46,9 @@ func (p Process) targets() []target {
 	return all
 }
 
-// server is an item of a list of servers in a configuration file:
-// "- redis-shard-0.redis-shard:6379:1 shard-0".
-var server = regexp.MustCompile(`(?m)^\s*-\s+([a-z][a-z0-9-]*)(?:\.[a-z0-9.-]+)?:([0-9]+)(?::[0-9]+)?(?:\s|$)`)
+// server is a line of a configuration file that names a server:
+// "- redis-shard-0.redis-shard:6379:1 shard-0", or "mysql-a:3306".
+var server = regexp.MustCompile(`(?m)^(?:\s*-\s+)?([a-z][a-z0-9-]*)(?:\.[a-z0-9.-]+)?:([0-9]+)(?::[0-9]+)?(?:\s|$)`)
 
 func parseTarget(s string) (target, bool) {
 	if m := url.FindStringSubmatch(s); m != nil {

@@ -212,7 +212,7 @@ func (s composeService) files(dir string) (map[string]string, error) {
 	files := map[string]string{}
 	for _, v := range s.Volumes {
 		source, rest, ok := strings.Cut(v, ":")
-		if !ok || !strings.HasPrefix(source, "./") || path.Ext(source) != ".yaml" {
+		if info, err := os.Stat(filepath.Join(dir, source)); !ok || !strings.HasPrefix(source, "./") || err == nil && info.IsDir() || strings.HasPrefix(source, "./.flotilla/") {
 			continue
 		}
 		content, err := os.ReadFile(filepath.Join(dir, source))

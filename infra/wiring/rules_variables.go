@@ -35,6 +35,8 @@ var placement = map[string]string{
 	"LOG_FORMAT":              "people read the local log",
 	"LOG_LEVEL":               "the same",
 	"FAULTS":                  "breaking things is for the machine of whoever learns from it",
+	"REDISSHARD_SERVERS":      "each wiring names the members of a set in its own way",
+	"MEMCACHESHARD_SERVERS":   "the same",
 	"CHECK_INTERVAL":          "how fast news travels; the rule of the drain checks it",
 	"RESOLVE_INTERVAL":        "the same",
 	"DRAIN_DELAY":             "the same",

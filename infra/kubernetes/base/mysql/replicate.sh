@@ -1,0 +1,10 @@
+# Makes this server follow the other one, as the other follows this: whatever was written
+# to one is on both, and the application can move. Read by the image's entry point, once,
+# when the data directory is new.
+docker_process_sql --database=mysql <<SQL
+SET SESSION sql_log_bin = 0;
+CREATE USER 'replica'@'%' IDENTIFIED BY '$(cat "$MARIADB_PASSWORD_FILE")';
+GRANT REPLICATION SLAVE ON *.* TO 'replica'@'%';
+CHANGE MASTER TO MASTER_HOST = '${MYSQL_PEER%:*}', MASTER_PORT = ${MYSQL_PEER#*:}, MASTER_USER = 'replica',
+  MASTER_PASSWORD = '$(cat "$MARIADB_PASSWORD_FILE")', MASTER_USE_GTID = slave_pos, MASTER_CONNECT_RETRY = 1;
+SQL
