@@ -12,6 +12,7 @@ func All() []proof.Pattern {
 		s2(),
 		s3(),
 		s4(),
+		s5(),
 		a1(),
 		a2(),
 		a3(),

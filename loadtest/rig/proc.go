@@ -139,6 +139,16 @@ func (p *Proc) Kill() {
 	<-p.end
 }
 
+// Ended tells whether the process has.
+func (p *Proc) Ended() bool {
+	select {
+	case <-p.end:
+		return true
+	default:
+		return false
+	}
+}
+
 // Stop asks the process to end and waits until it has.
 func (p *Proc) Stop(ctx context.Context) error {
 	if err := p.cmd.Process.Signal(syscall.SIGTERM); err != nil && !errors.Is(err, os.ErrProcessDone) {

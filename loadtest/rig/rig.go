@@ -56,6 +56,7 @@ var packages = map[string]string{
 	"configsync":    "./sidecars/configsync/cmd/configsync",
 	"configapi":     "./sidecars/configsync/cmd/configapi",
 	"local":         "./infra/local",
+	"hog":           "./loadtest/cmd/hog",
 	"loris":         "./loadtest/cmd/loris",
 	"httputil":      "./loadtest/peers/httputil",
 	"bare":          "./loadtest/peers/bare",
@@ -93,7 +94,9 @@ func (g *Rig) Build(ctx context.Context, programs ...string) error {
 
 // Programs are the processes of the fleet, and what runs it here.
 func Programs() []string {
-	return []string{"content", "dictionary", "cache", "edge", "redis", "local", "etcd", "legacy", "tlsproxy", "configsync", "configapi", "redisshard", "lookups", "memcached", "memcacheshard", "thesaurus"}
+	return []string{"content", "dictionary", "cache", "edge", "redis", "local",
+		"broker", "configapi", "configsync", "dbhealth", "etcd", "experiment", "gitserver", "gitsync", "guestbook", "legacy",
+		"lognorm", "lookups", "memcached", "memcacheshard", "mysql", "redismetrics", "redisshard", "site", "thesaurus", "tlsproxy", "topz"}
 }
 
 // BuildCold compiles programs with an empty build cache, as a newcomer does.

@@ -15,6 +15,16 @@ import (
 // Service starts a program of the tree under an instance name, on free ports of
 // its own, and waits until it is ready.
 func (g *Rig) Service(ctx context.Context, program, instance string, env map[string]string, cpus ...int) (*Proc, error) {
+	return g.service(ctx, Spec{Name: instance, Path: g.Bin(program), CPUs: cpus}, env)
+}
+
+// Wrapped is a Service whose program is started by another one: by makes the command.
+func (g *Rig) Wrapped(ctx context.Context, by func(path string, args ...string) (string, []string), program, instance string, env map[string]string) (*Proc, error) {
+	path, args := by(g.Bin(program))
+	return g.service(ctx, Spec{Name: instance, Path: path, Args: args}, env)
+}
+
+func (g *Rig) service(ctx context.Context, s Spec, env map[string]string) (*Proc, error) {
 	data, err := Addr()
 	if err != nil {
 		return nil, err
@@ -23,13 +33,14 @@ func (g *Rig) Service(ctx context.Context, program, instance string, env map[str
 	if err != nil {
 		return nil, err
 	}
-	full := map[string]string{"LISTEN_ADDR": data, "ADMIN_ADDR": admin, "INSTANCE": instance, "DRAIN_DELAY": "100ms"}
-	maps.Copy(full, env)
-	p, err := g.Start(ctx, Spec{Name: instance, Path: g.Bin(program), Env: full, CPUs: cpus, Probe: "http://" + admin + "/readyz"})
+	s.Env = map[string]string{"LISTEN_ADDR": data, "ADMIN_ADDR": admin, "INSTANCE": s.Name, "DRAIN_DELAY": "100ms"}
+	maps.Copy(s.Env, env)
+	s.Probe = "http://" + admin + "/readyz"
+	p, err := g.Start(ctx, s)
 	if err != nil {
 		return nil, err
 	}
-	p.Data, p.Admin = full["LISTEN_ADDR"], full["ADMIN_ADDR"]
+	p.Data, p.Admin = s.Env["LISTEN_ADDR"], s.Env["ADMIN_ADDR"]
 	return p, nil
 }
 
@@ -64,13 +75,22 @@ func (g *Rig) Endpoints(name string, members ...*Proc) (string, error) {
 	return "file:" + path, os.Rename(fresh, path)
 }
 
-// Dictionaries starts n replicas of the dictionary, which load the committed data.
-func (g *Rig) Dictionaries(ctx context.Context, n int, env map[string]string) ([]*Proc, error) {
+// DictionaryData is the URL of the committed data.
+func (g *Rig) DictionaryData() (string, error) {
 	found, err := filepath.Glob(filepath.Join(g.Root, "services/dictionary/data/wordnet-*.gz"))
 	if err != nil || len(found) != 1 {
-		return nil, fmt.Errorf("dictionary data: want one file, found %d", len(found))
+		return "", fmt.Errorf("dictionary data: want one file, found %d", len(found))
 	}
-	full := map[string]string{"DICTIONARY_DATA_URL": "file:" + found[0]}
+	return "file:" + found[0], nil
+}
+
+// Dictionaries starts n replicas of the dictionary, which load the committed data.
+func (g *Rig) Dictionaries(ctx context.Context, n int, env map[string]string) ([]*Proc, error) {
+	data, err := g.DictionaryData()
+	if err != nil {
+		return nil, err
+	}
+	full := map[string]string{"DICTIONARY_DATA_URL": data}
 	maps.Copy(full, env)
 	var all []*Proc
 	for i := range n {
