@@ -14,21 +14,21 @@ import (
 func a4() proof.Pattern {
 	return proof.Pattern{ID: "A4", Title: "Experiments and request splitting", Page: "a4-experiment.md", Experiments: []proof.Experiment{
 		{Name: "share", Question: "Of 100,000 users, how many are in an experiment of 10 %, who flips, and who moves when the share is doubled while it runs?", Run: split},
-		{Name: "latency", Question: "What does the ambassador add to a request, beside the way without it?", Run: added},
+		{Name: "latency", Question: "What does the splitter add to a request, beside the way without it?", Run: added},
 		{Name: "shadow", Question: "What do users notice of a shadow that is dead, hangs or is slow?", Run: shadows},
 		{Name: "broken", Question: "What do users notice of an experiment that is dead or hangs, and how long until it is switched off?", Run: brokenArm},
 	}}
 }
 
-// armed is an ambassador before production and an experiment, which the origins stand for.
+// armed is a splitter before production and an experiment, which the origins stand for.
 type armed struct {
 	*rig.Proc
 	rig  *rig.Rig
 	file string
 }
 
-// ambassador starts one with a file of experiments.
-func ambassador(ctx context.Context, g *rig.Rig, name, production, file string, env map[string]string, cpus ...int) (*armed, error) {
+// splitter starts one with a file of experiments.
+func splitter(ctx context.Context, g *rig.Rig, name, production, file string, env map[string]string, cpus ...int) (*armed, error) {
 	a := &armed{rig: g, file: filepath.Join(g.Dir, name+".yaml")}
 	if err := a.write(file); err != nil {
 		return nil, err

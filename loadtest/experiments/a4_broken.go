@@ -43,7 +43,7 @@ func shadows(ctx context.Context, r *proof.Report) error {
 	for _, c := range []struct{ name, file string }{
 		{"no shadow", "experiments: []\n"}, {"dead shadow", mirror(dead)}, {"hanging shadow", mirror(silent)}, {"slow shadow", mirror(slow.Addr)},
 	} {
-		a, err := ambassador(ctx, g, "experiment-"+slug(c.name), origin.Upstream(), c.file, nil)
+		a, err := splitter(ctx, g, "experiment-"+slug(c.name), origin.Upstream(), c.file, nil)
 		if err != nil {
 			return err
 		}
@@ -105,7 +105,7 @@ func breakArm(ctx context.Context, r *proof.Report, how string, signal syscall.S
 	if err != nil {
 		return err
 	}
-	a, err := ambassador(ctx, g, "experiment-"+how, all[0].Upstream(),
+	a, err := splitter(ctx, g, "experiment-"+how, all[0].Upstream(),
 		next("50.00", all[1].Upstream(), "timeout: 500ms", "budget: {errors: 5.00, window: 10s, min_requests: 50}"), nil)
 	if err != nil {
 		return err

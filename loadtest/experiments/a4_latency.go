@@ -49,7 +49,7 @@ func added(ctx context.Context, r *proof.Report) error {
 			return err
 		}
 	}
-	a, err := ambassador(ctx, g, "experiment", origin.Upstream(), next("50.00", arm.Upstream()), nil)
+	a, err := splitter(ctx, g, "experiment", origin.Upstream(), next("50.00", arm.Upstream()), nil)
 	if err != nil {
 		return err
 	}
@@ -62,7 +62,7 @@ func added(ctx context.Context, r *proof.Report) error {
 		return err
 	}
 	direct := milliseconds(ways[0].latency.Quantile(0.5))
-	bars := chart.Bars{Title: "Median of a request with and without the ambassador", Note: "1 KiB, one request at a time, the ways in turn; dashed: + 0.3 ms", Unit: "ms"}
+	bars := chart.Bars{Title: "Median of a request with and without the splitter", Note: "1 KiB, one request at a time, the ways in turn; dashed: + 0.3 ms", Unit: "ms"}
 	table := proof.Table{Title: "One request of 1 KiB at a time, the ways in turn", Columns: []string{"", "requests", "p50", "p99"}}
 	for i, w := range ways {
 		median := milliseconds(w.latency.Quantile(0.5))

@@ -31,7 +31,7 @@ func split(ctx context.Context, r *proof.Report) error {
 	after := next("20.00", arm.Upstream()) + "- {name: other, percent: 5.00, from: 90, layer: next, upstream: '" + arm.Upstream() + "'}\n"
 	var replicas []*armed
 	for i := range 2 {
-		a, err := ambassador(ctx, g, fmt.Sprintf("experiment-%d", i+1), origin.Upstream(), before, nil)
+		a, err := splitter(ctx, g, fmt.Sprintf("experiment-%d", i+1), origin.Upstream(), before, nil)
 		if err != nil {
 			return err
 		}

@@ -18,7 +18,7 @@ const perSave = 10_000
 
 // rotating is a log that is written and rotated in turns of both ways.
 type rotating struct {
-	*mixed
+	*mixedLines
 	path     string
 	file     *os.File
 	renames  int
@@ -73,7 +73,7 @@ func crash(ctx context.Context, r *proof.Report) error {
 		return err
 	}
 	lines := manyLines(r)
-	w := &rotating{mixed: newMixed(), path: filepath.Join(g.Dir, "app.log"), rotation: lines / 12}
+	w := &rotating{mixedLines: newMixed(), path: filepath.Join(g.Dir, "app.log"), rotation: lines / 12}
 	if err := w.open(); err != nil {
 		return err
 	}

@@ -11,24 +11,24 @@ import (
 	"slices"
 )
 
-// mixed writes log lines of many formats. Each line but "Traceback …" has a token,
+// mixedLines writes log lines of many formats. Each line but "Traceback …" has a token,
 // #0000001 and so on, that occurs nowhere else: by it every line is found again.
-type mixed struct {
+type mixedLines struct {
 	random *rand.Rand
 	next   int
 	known  []bool // by token: a format knows the line
 }
 
-func newMixed() *mixed { return &mixed{random: rand.New(rand.NewPCG(1, 2))} }
+func newMixed() *mixedLines { return &mixedLines{random: rand.New(rand.NewPCG(1, 2))} }
 
-func (m *mixed) token(known bool) string {
+func (m *mixedLines) token(known bool) string {
 	m.known = append(m.known, known)
 	m.next++
 	return fmt.Sprintf("#%07d", m.next-1)
 }
 
 // append appends a record, of one line or several.
-func (m *mixed) append(b []byte) []byte {
+func (m *mixedLines) append(b []byte) []byte {
 	t := func() string { return m.token(true) }
 	switch n := m.random.IntN(100); {
 	case n < 14:
@@ -60,8 +60,8 @@ func (m *mixed) append(b []byte) []byte {
 	return fmt.Appendf(b, "\x01\x00\xff garbage %s \xfe\n", m.token(false))
 }
 
-// tally is what became of lines.
-type tally struct {
+// lineTally is what became of lines.
+type lineTally struct {
 	records  int
 	repeated int // records with the identity of an earlier one
 	torn     int // lines of the output that a kill has cut off
@@ -70,13 +70,13 @@ type tally struct {
 }
 
 // account reads an output and finds the tokens again.
-func account(path string, tokens int) (*tally, error) {
+func account(path string, tokens int) (*lineTally, error) {
 	f, err := os.Open(path)
 	if err != nil {
 		return nil, fmt.Errorf("account: %w", err)
 	}
 	defer f.Close()
-	t := &tally{times: make([]int, tokens), marked: make([]bool, tokens)}
+	t := &lineTally{times: make([]int, tokens), marked: make([]bool, tokens)}
 	seen := map[uint64]bool{}
 	in := bufio.NewReaderSize(f, 1<<20)
 	for {
@@ -93,7 +93,7 @@ func account(path string, tokens int) (*tally, error) {
 	}
 }
 
-func (t *tally) line(line []byte, seen map[uint64]bool) {
+func (t *lineTally) line(line []byte, seen map[uint64]bool) {
 	_, rest, _ := bytes.Cut(line, []byte(`"log.record.uid":"`))
 	uid, _, found := bytes.Cut(rest, []byte{'"'})
 	if !found || !bytes.HasSuffix(line, []byte("}}\n")) {
@@ -130,7 +130,7 @@ func (t *tally) line(line []byte, seen map[uint64]bool) {
 }
 
 // verdict counts lines that are missing, there more than once, and marked wrongly.
-func (t *tally) verdict(known []bool) (missing, double, wrong int) {
+func (t *lineTally) verdict(known []bool) (missing, double, wrong int) {
 	for i, n := range t.times {
 		switch {
 		case n == 0:
@@ -145,7 +145,7 @@ func (t *tally) verdict(known []bool) (missing, double, wrong int) {
 }
 
 // lines counts the lines of a file.
-func (m *mixed) lines(path string) int {
+func (m *mixedLines) lines(path string) int {
 	text, err := os.ReadFile(path)
 	if err != nil {
 		return 0

@@ -79,7 +79,7 @@ func million(ctx context.Context, r *proof.Report) error {
 }
 
 // file writes at least so many lines.
-func (m *mixed) file(path string, lines int) (size int, err error) {
+func (m *mixedLines) file(path string, lines int) (size int, err error) {
 	f, err := os.Create(path)
 	if err != nil {
 		return 0, err
@@ -98,7 +98,7 @@ func (m *mixed) file(path string, lines int) (size int, err error) {
 }
 
 // normalise lets a new process read the log, and accounts for its lines.
-func normalise(ctx context.Context, r *proof.Report, g *rig.Rig, m *mixed, log string, round, cpu int) (took, spent time.Duration, err error) {
+func normalise(ctx context.Context, r *proof.Report, g *rig.Rig, m *mixedLines, log string, round, cpu int) (took, spent time.Duration, err error) {
 	began := time.Now()
 	p, err := g.Service(ctx, "lognorm", fmt.Sprintf("lognorm-%d", round+1), map[string]string{"LOGNORM_FILES": log, "LOGNORM_STATE_FILE": filepath.Join(g.Dir, fmt.Sprintf("state-%d", round))}, cpu)
 	if err != nil {

@@ -76,7 +76,7 @@ func probe(ctx context.Context, health *rig.Proc, path string) (v healthView, er
 }
 
 // until asks until it is so, and tells how long that took and the slowest answer.
-func until(ctx context.Context, health *rig.Proc, path string, limit time.Duration, so func(healthView) bool) (took, slowest time.Duration, err error) {
+func untilHealth(ctx context.Context, health *rig.Proc, path string, limit time.Duration, so func(healthView) bool) (took, slowest time.Duration, err error) {
 	began := time.Now()
 	for {
 		v, err := probe(ctx, health, path)

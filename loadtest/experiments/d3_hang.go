@@ -18,17 +18,17 @@ func hang(ctx context.Context, r *proof.Report) error {
 	if err != nil {
 		return err
 	}
-	if _, _, err := until(ctx, health, "/database/readyz", 10*time.Second, func(v healthView) bool { return v.Ready }); err != nil {
+	if _, _, err := untilHealth(ctx, health, "/database/readyz", 10*time.Second, func(v healthView) bool { return v.Ready }); err != nil {
 		return err
 	}
 	if err := syscall.Kill(db.PID(), syscall.SIGSTOP); err != nil {
 		return err
 	}
-	noticed, first, err := until(ctx, health, "/database/readyz", 10*time.Second, func(v healthView) bool { return !v.Ready })
+	noticed, first, err := untilHealth(ctx, health, "/database/readyz", 10*time.Second, func(v healthView) bool { return !v.Ready })
 	if err != nil {
 		return err
 	}
-	dead, slowest, err := until(ctx, health, "/database/livez", 3*limit, func(v healthView) bool { return !v.Live })
+	dead, slowest, err := untilHealth(ctx, health, "/database/livez", 3*limit, func(v healthView) bool { return !v.Live })
 	if err != nil {
 		return err
 	}
@@ -40,13 +40,13 @@ func hang(ctx context.Context, r *proof.Report) error {
 	if err := syscall.Kill(db.PID(), syscall.SIGCONT); err != nil {
 		return err
 	}
-	back, _, err := until(ctx, health, "/v1/health", 30*time.Second, func(v healthView) bool { return v.Live && v.Ready })
+	back, _, err := untilHealth(ctx, health, "/v1/health", 30*time.Second, func(v healthView) bool { return v.Live && v.Ready })
 	if err != nil {
 		return err
 	}
 	r.Measured("SIGCONT: time until alive and ready", back.Seconds(), "s")
 	db.Kill()
-	stopped, _, err := until(ctx, health, "/database/livez", 3*limit, func(v healthView) bool { return !v.Live })
+	stopped, _, err := untilHealth(ctx, health, "/database/livez", 3*limit, func(v healthView) bool { return !v.Live })
 	if err != nil {
 		return err
 	}

@@ -59,7 +59,7 @@ func disturbed(ctx context.Context, r *proof.Report, name string, env map[string
 		}
 		defer undo()
 	}
-	if _, _, err := until(ctx, health, "/database/readyz", 10*time.Second, func(v healthView) bool { return v.Reason == reason }); err != nil {
+	if _, _, err := untilHealth(ctx, health, "/database/readyz", 10*time.Second, func(v healthView) bool { return v.Reason == reason }); err != nil {
 		return err
 	}
 	asked, dead, ready := 0, 0, 0
