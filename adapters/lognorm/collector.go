@@ -51,7 +51,7 @@ func exporter(p *process.Process, cfg *Config) (*deliver.Exporter, error) {
 	}
 	client, err := httpclient.New(httpclient.Options{
 		Name: "collector", Timeout: timeout, HeaderTimeout: timeout, MaxConns: 1, TLS: roots.Client(u.Hostname()),
-		Retry: retry.Settings{RetryAttempts: 1}, Metrics: p.Metrics,
+		Retry: retry.Settings{Limits: retry.Limits{RetryAttempts: 1}}, Metrics: p.Metrics,
 	})
 	if err != nil {
 		return nil, err

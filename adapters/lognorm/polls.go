@@ -72,7 +72,7 @@ func (n *normaliser) rest(s sources.Source) (poll.Poller, error) {
 		return nil, fmt.Errorf("rest.ca_file: %w", err)
 	}
 	client, err := httpclient.New(httpclient.Options{
-		Name: s.Name, Timeout: askLimit, MaxBody: 8 << 20, MaxConns: 1, TLS: roots.Client(u.Hostname()), Retry: retry.Settings{RetryAttempts: 1}, Metrics: n.process.Metrics,
+		Name: s.Name, Timeout: askLimit, MaxBody: 8 << 20, MaxConns: 1, TLS: roots.Client(u.Hostname()), Retry: retry.Settings{Limits: retry.Limits{RetryAttempts: 1}}, Metrics: n.process.Metrics,
 	})
 	if err != nil {
 		return nil, err
