@@ -47,6 +47,7 @@ type Config struct {
 	MaxUpstream int           `env:"CACHE_MAX_UPSTREAM" envDefault:"1024" doc:"requests under way to all replicas together; more are answered from stale responses or with 503"`
 
 	Memory     config.Size   `env:"CACHE_MEMORY" envDefault:"256MiB" doc:"bytes of stored responses, with what is needed to find them"`
+	Threads    int           `env:"CACHE_THREADS" envDefault:"1" doc:"threads that work at a time: 1 costs the least for each hit and leaves the other CPUs to those who ask and are asked, more serve more clients at a time where CPUs are free, 0 is one for each CPU"`
 	PolicyFile string        `env:"CACHE_POLICY_FILE" doc:"YAML file with the routes, reloaded when it changes; plain RFC 9111 for every path when empty"`
 	Validation time.Duration `env:"CACHE_VALIDATION_KEEP" envDefault:"10m" doc:"how long past its freshness a response with a validator is kept"`
 
@@ -105,6 +106,9 @@ func (c *Config) validate() error {
 	}
 	if c.Memory < 1<<20 {
 		bad("CACHE_MEMORY", "%s is not valid: want at least 1MiB", c.Memory)
+	}
+	if c.Threads < 0 || c.Threads > 1024 {
+		bad("CACHE_THREADS", "%d is not valid: want 0 to 1024", c.Threads)
 	}
 	if c.AccessLog < 0 || c.AccessLog > 1 {
 		bad("CACHE_ACCESS_LOG", "%g is not valid: want 0 to 1", c.AccessLog)

@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"os"
+	"runtime"
 	"time"
 
 	"github.com/flotilla-dev/flotilla/internal/certs"
@@ -29,6 +30,9 @@ func Run(ctx context.Context, cfg Config) error {
 	roots, err := certs.OpenRoots(cfg.CAFile)
 	if err != nil {
 		return err
+	}
+	if cfg.Threads > 0 {
+		defer runtime.GOMAXPROCS(runtime.GOMAXPROCS(cfg.Threads))
 	}
 	p, err := process.Open(ctx, Program, cfg.Contract, cfg)
 	if err != nil {

@@ -440,6 +440,7 @@ func TestTheAccessLogSaysHowTheRequestWasAnswered(t *testing.T) {
 func running(t *testing.T, environ map[string]string) (data, admin string, stop func()) {
 	t.Helper()
 	environ["CACHE_ACCESS_LOG"] = "0"
+	environ["CACHE_THREADS"] = "0" // the tests are in the same process
 	cfg := processtest.Parse[Config](t, Program, environ)
 	program := processtest.Start(t, &cfg.Contract, func(ctx context.Context) error { return Run(ctx, cfg) })
 	return program.Data, program.Admin, func() {
@@ -518,10 +519,10 @@ func TestWrongConfigurationIsNamedAtOnce(t *testing.T) {
 		}
 	}
 	cfg, err := process.Parse[Config](Program, map[string]string{"CACHE_UPSTREAM": "x:1", "CACHE_MEMORY": "1KiB", "CACHE_ACCESS_LOG": "2", "RETRY_ATTEMPTS": "0", "EJECT_SHARE": "2",
-		"CACHE_UPSTREAM_CA_FILE": "ca.pem", "CACHE_NAME": "a b"})
+		"CACHE_UPSTREAM_CA_FILE": "ca.pem", "CACHE_NAME": "a b", "CACHE_THREADS": "-1"})
 	must(t, err)
 	err = Run(context.Background(), cfg)
-	for _, name := range []string{"CACHE_MEMORY", "CACHE_ACCESS_LOG", "RETRY_ATTEMPTS", "EJECT_SHARE", "CACHE_UPSTREAM_TLS", "CACHE_NAME"} {
+	for _, name := range []string{"CACHE_MEMORY", "CACHE_ACCESS_LOG", "RETRY_ATTEMPTS", "EJECT_SHARE", "CACHE_UPSTREAM_TLS", "CACHE_NAME", "CACHE_THREADS"} {
 		if err == nil || !strings.Contains(err.Error(), name) {
 			t.Errorf("%s is not named in: %v", name, err)
 		}
