@@ -39,7 +39,7 @@ func start(t *testing.T, environ map[string]string) running {
 	t.Helper()
 	env := map[string]string{
 		"LISTEN_ADDR": "127.0.0.1:0", "ADMIN_ADDR": "127.0.0.1:0", "LOG_LEVEL": "ERROR", "DRAIN_DELAY": "0s", "DRAIN_TIMEOUT": "1s",
-		"CHECK_INTERVAL": "50ms", "CHECK_TIMEOUT": "300ms", "BROKER_CONNECT_TIMEOUT": "500ms",
+		"BROKER_CHECK_INTERVAL": "50ms", "BROKER_CHECK_TIMEOUT": "300ms", "BROKER_CONNECT_TIMEOUT": "500ms",
 	}
 	for name, value := range environ {
 		env[name] = value
@@ -212,7 +212,7 @@ func TestADeadDatabaseIsToldOfWithoutItsAddress(t *testing.T) {
 func TestATargetThatHangsInConnectIsPassedOver(t *testing.T) {
 	t.Parallel()
 	d := newDatabase(t, "second", "127.0.0.1:0")
-	r := start(t, map[string]string{"BROKER_TARGET": blackHole(t) + "," + d.addr(), "BROKER_CONNECT_TIMEOUT": "1s", "CHECK_TIMEOUT": "1s"})
+	r := start(t, map[string]string{"BROKER_TARGET": blackHole(t) + "," + d.addr(), "BROKER_CONNECT_TIMEOUT": "1s", "BROKER_CHECK_TIMEOUT": "1s"})
 	began := time.Now()
 	if name, err := ask(t, r.data); err != nil || name != "second" {
 		t.Errorf("%q, %v", name, err)
@@ -246,7 +246,7 @@ func TestATargetThatGreetsNobodyIsPassedOver(t *testing.T) {
 
 func TestOnlyATargetThatHangsIsRefusedInTime(t *testing.T) {
 	t.Parallel()
-	r := start(t, map[string]string{"BROKER_TARGET": blackHole(t), "BROKER_CONNECT_TIMEOUT": "10s", "BROKER_CONNECT_LIMIT": "300ms", "CHECK_TIMEOUT": "10s"})
+	r := start(t, map[string]string{"BROKER_TARGET": blackHole(t), "BROKER_CONNECT_TIMEOUT": "10s", "BROKER_CONNECT_LIMIT": "300ms", "BROKER_CHECK_TIMEOUT": "10s"})
 	began := time.Now()
 	if e := refusedWith(t, r.data); e.Message != "broker: the database does not answer in time" {
 		t.Errorf("%q", e.Message)
@@ -473,7 +473,7 @@ func TestOfAnotherProtocolTheRefusalIsAReset(t *testing.T) {
 func TestABrokerDoesNotConnectToItself(t *testing.T) {
 	t.Parallel()
 	own := deadAddr(t)
-	r := start(t, map[string]string{"LISTEN_ADDR": own, "BROKER_TARGET": own, "BROKER_PROTOCOL": "tcp", "CHECK_DOWN": "1"})
+	r := start(t, map[string]string{"LISTEN_ADDR": own, "BROKER_TARGET": own, "BROKER_PROTOCOL": "tcp", "BROKER_CHECK_DOWN": "1"})
 	eventually(t, "it says why", func() bool {
 		s := r.status(t)
 		return s.Targets[0].Health == "down" && s.Targets[0].Reason == "this address is the broker itself"
@@ -525,7 +525,7 @@ func TestEveryWrongParameterIsNamed(t *testing.T) {
 		"BROKER_OSB_PASSWORD_FILE": {"BROKER_OSB_URL": "http://osb", "BROKER_OSB_SERVICE": "x", "BROKER_OSB_NAME": "x", "BROKER_OSB_USER": "x"},
 		"BROKER_DNS":               {"BROKER_SRV": "_mysql._tcp.x", "BROKER_DNS": "10.0.0.1"},
 		"BROKER_BINDING":           {"SERVICE_BINDING_ROOT": "/bindings", "BROKER_BINDING": "../etc"},
-		"CHECK_DOWN":               {"BROKER_FILE": "x", "CHECK_DOWN": "0"},
+		"BROKER_CHECK_DOWN":        {"BROKER_FILE": "x", "BROKER_CHECK_DOWN": "0"},
 		"BROKER_MAX_CONNECTIONS":   {"BROKER_FILE": "x", "BROKER_MAX_CONNECTIONS": "0"},
 		"BROKER_CONNECT_LIMIT":     {"BROKER_FILE": "x", "BROKER_CONNECT_LIMIT": "0s"},
 		"BROKER_CHECK_USER":        {"BROKER_FILE": "x", "BROKER_CHECK_USER": strings.Repeat("x", 33)},

@@ -44,7 +44,7 @@ type Config struct {
 
 	SRV     string        `env:"BROKER_SRV" doc:"source srv: name of SRV records, as in _mysql._tcp.db.example"`
 	DNS     string        `env:"BROKER_DNS" doc:"DNS server for them, host:port; empty: the system's"`
-	Resolve time.Duration `env:"RESOLVE_INTERVAL" envDefault:"1s" doc:"how often SRV records are looked up again"`
+	Resolve time.Duration `env:"BROKER_RESOLVE_INTERVAL" envDefault:"1s" doc:"how often SRV records are looked up again"`
 
 	OSBURL          string        `env:"BROKER_OSB_URL" doc:"source provision: URL of an Open Service Broker, asked for a database where no other source knows of one"`
 	OSBUser         string        `env:"BROKER_OSB_USER" doc:"user of the service broker"`
@@ -56,10 +56,10 @@ type Config struct {
 	OSBTimeout      time.Duration `env:"BROKER_OSB_TIMEOUT" envDefault:"10m" doc:"how long one try may take"`
 	ProvisionDir    string        `env:"BROKER_PROVISION_DIR" envDefault:"/var/lib/broker/provisioned" doc:"folder in which the binding is recorded, and from which the application may read user and password"`
 
-	CheckInterval time.Duration `env:"CHECK_INTERVAL" envDefault:"1s" doc:"how often the database is checked"`
-	CheckTimeout  time.Duration `env:"CHECK_TIMEOUT" envDefault:"500ms" doc:"how long one check may take"`
-	CheckUp       int           `env:"CHECK_UP" envDefault:"2" doc:"good checks in a row that bring an address back"`
-	CheckDown     int           `env:"CHECK_DOWN" envDefault:"2" doc:"failed checks in a row that take an address out (a refused connection does at once)"`
+	CheckInterval time.Duration `env:"BROKER_CHECK_INTERVAL" envDefault:"1s" doc:"how often the database is checked"`
+	CheckTimeout  time.Duration `env:"BROKER_CHECK_TIMEOUT" envDefault:"500ms" doc:"how long one check may take"`
+	CheckUp       int           `env:"BROKER_CHECK_UP" envDefault:"2" doc:"good checks in a row that bring an address back"`
+	CheckDown     int           `env:"BROKER_CHECK_DOWN" envDefault:"2" doc:"failed checks in a row that take an address out (a refused connection does at once)"`
 	CheckUser     string        `env:"BROKER_CHECK_USER" envDefault:"broker" doc:"user as whom checks log in, without a password; it need not exist, but then the database may log that it refused it"`
 
 	Connect      time.Duration `env:"BROKER_CONNECT_TIMEOUT" envDefault:"1s" doc:"how long one address may take to accept a connection and, with mysql, to greet"`
@@ -117,11 +117,11 @@ func (c Config) validate() error {
 		want(err == nil, "BROKER_DNS", "want host:port")
 	}
 	want(!strings.ContainsAny(c.Binding, "/\\") && !strings.HasPrefix(c.Binding, "."), "BROKER_BINDING", "want the name of a folder in SERVICE_BINDING_ROOT")
-	want(c.CheckUp >= 1, "CHECK_UP", "want at least 1")
-	want(c.CheckDown >= 1, "CHECK_DOWN", "want at least 1")
+	want(c.CheckUp >= 1, "BROKER_CHECK_UP", "want at least 1")
+	want(c.CheckDown >= 1, "BROKER_CHECK_DOWN", "want at least 1")
 	want(c.CheckUser != "" && len(c.CheckUser) <= 32 && !strings.ContainsRune(c.CheckUser, 0), "BROKER_CHECK_USER", "want a name of 1 to 32 bytes")
 	for variable, d := range map[string]time.Duration{
-		"CHECK_INTERVAL": c.CheckInterval, "CHECK_TIMEOUT": c.CheckTimeout, "RESOLVE_INTERVAL": c.Resolve,
+		"BROKER_CHECK_INTERVAL": c.CheckInterval, "BROKER_CHECK_TIMEOUT": c.CheckTimeout, "BROKER_RESOLVE_INTERVAL": c.Resolve,
 		"BROKER_CONNECT_TIMEOUT": c.Connect, "BROKER_CONNECT_LIMIT": c.ConnectLimit,
 	} {
 		want(d > 0, variable, "want more than 0s")

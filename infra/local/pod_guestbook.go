@@ -32,10 +32,10 @@ func guestbookPod() []topology.Service {
 		{
 			Name: "broker", Pod: "guestbook", Package: "./ambassadors/broker/cmd/broker", Count: 1, Single: true, Needs: []string{"mysql-a", "mysql-b"},
 			Env: map[string]string{
-				"CHECK_INTERVAL":       checkInterval,
-				"SERVICE_BINDING_ROOT": `{{shared "bindings"}}`,
-				"BROKER_FILE":          `{{endpoints "mysql-a"}}`,
-				"BROKER_CHECK_USER":    "guestbook", // it need not be let in
+				"BROKER_CHECK_INTERVAL": checkInterval,
+				"SERVICE_BINDING_ROOT":  `{{shared "bindings"}}`,
+				"BROKER_FILE":           `{{endpoints "mysql-a"}}`,
+				"BROKER_CHECK_USER":     "guestbook", // it need not be let in
 			},
 		},
 		{

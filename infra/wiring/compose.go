@@ -92,6 +92,13 @@ func Compose(file string, catalogue Catalogue) (Fleet, error) {
 		}
 		fleet.Processes = append(fleet.Processes, p)
 	}
+	for i, p := range fleet.Processes {
+		// A server that is not ours has no table, and cannot expose a port in the network
+		// of another: the holder of the pod does.
+		if p.Program == "" && c.Services[p.Name].NetworkMode != "" && p.Name == p.pod() {
+			fleet.Processes[i].Ports = composeService{Expose: c.holder(p).Expose}.ports(Program{})
+		}
+	}
 	slices.SortFunc(fleet.Processes, func(a, b Process) int { return strings.Compare(a.Name, b.Name) })
 	fleet.Allowed, fleet.ByNetwork = c.allowed(fleet), true
 	return fleet, nil
@@ -209,6 +216,9 @@ func (s composeService) probes(p Process, catalogue Catalogue) Probes {
 // files reads the single files that are mounted from the tree.
 func (s composeService) files(dir string) (map[string]string, error) {
 	files := map[string]string{}
+	if len(s.Profiles) > 0 { // what is started on demand is nobody's wiring
+		return files, nil
+	}
 	for _, v := range s.Volumes {
 		source, rest, ok := strings.Cut(v, ":")
 		if info, err := os.Stat(filepath.Join(dir, source)); !ok || !strings.HasPrefix(source, "./") || err == nil && info.IsDir() || strings.HasPrefix(source, "./.flotilla/") {

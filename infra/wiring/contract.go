@@ -23,6 +23,7 @@ type contract struct {
 var given = map[string]bool{
 	"KUBERNETES_SERVICE_HOST": true, "KUBERNETES_SERVICE_PORT": true,
 	"CERTIFICATE_PATH": true, "KEY_PATH": true, "PROXY_PORT": true,
+	"SERVICE_BINDING_ROOT": true, // of servicebinding.io
 }
 
 // CheckContract finds parameters that look as if they were of the contract and

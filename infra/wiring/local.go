@@ -3,7 +3,9 @@ package wiring
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
+	"io/fs"
 	"net"
 	"os"
 	"os/exec"
@@ -79,24 +81,34 @@ func (t table) fleet() (Fleet, error) {
 
 // addressesOfOthers turns the addresses of other services, as in
 // http://127.0.0.1:20000/…, into what the other wirings write:
-// http://content:20000/….
+// http://content:20000/…. All replicas of a service are meant by the port of the first.
 func (t table) addressesOfOthers(service string) *strings.Replacer {
 	var pairs []string
+	first := map[string]string{}
 	for _, p := range t.Processes {
-		if _, port, err := net.SplitHostPort(p.Data); err == nil && p.Service != service {
-			pairs = append(pairs, p.Data, p.Service+":"+port)
+		_, port, err := net.SplitHostPort(p.Data)
+		if err != nil || p.Service == service {
+			continue
 		}
+		if first[p.Service] == "" {
+			first[p.Service] = port
+		}
+		pairs = append(pairs, p.Data, p.Service+":"+first[p.Service])
 	}
 	return strings.NewReplacer(pairs...)
 }
 
-// readFiles reads the configuration files that variables name.
+// readFiles reads the configuration files that variables name. One that is not there is a
+// key, or written by the fleet itself; {{file}} in the table finds what is in the tree.
 func (p Process) readFiles() error {
 	for _, value := range p.Env {
 		if !filepath.IsAbs(value) || filepath.Ext(value) != ".yaml" {
 			continue
 		}
 		content, err := os.ReadFile(value)
+		if errors.Is(err, fs.ErrNotExist) {
+			continue
+		}
 		if err != nil {
 			return fmt.Errorf("local: %s: %w", p.Name, err)
 		}

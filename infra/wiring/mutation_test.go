@@ -45,7 +45,7 @@ var mutations = []struct {
 	},
 	{
 		"an address of nobody", composeFileName, "dns:cache:8081", "dns:cash:8081",
-		`compose, edge: EDGE_UPSTREAM_CACHE leads to "cash", which is no process; right would be: one of cache, `,
+		`compose, edge: EDGE_UPSTREAM_CACHE leads to "cash", which is no process; right would be: one of `,
 	},
 	{
 		"another name for a port", baseDir + "cache/deployment.yaml", "name: admin, containerPort", "name: management, containerPort",
@@ -105,7 +105,7 @@ var mutations = []struct {
 	},
 	{
 		"a process that nobody else starts", composeFileName, "\n  content:\n", "\n  contents:\n",
-		"compose, dictionary: DICTIONARY_DATA_URL leads to \"content\", which is no process; right would be: one of cache, ",
+		"compose, dictionary: DICTIONARY_DATA_URL leads to \"content\", which is no process; right would be: one of ",
 	},
 }
 

@@ -39,6 +39,7 @@ var placement = map[string]string{
 	"MEMCACHESHARD_SERVERS":   "the same",
 	"CHECK_INTERVAL":          "how fast news travels; the rule of the drain checks it",
 	"RESOLVE_INTERVAL":        "the same",
+	"BROKER_CHECK_INTERVAL":   "the same",
 	"DRAIN_DELAY":             "the same",
 	"DRAIN_TIMEOUT":           "the same",
 }

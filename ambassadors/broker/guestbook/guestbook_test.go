@@ -162,7 +162,7 @@ func run[C any](t *testing.T, p process.Program, main func(context.Context, C) e
 
 func startBroker(t *testing.T, env map[string]string) string {
 	t.Helper()
-	env["CHECK_INTERVAL"] = "100ms"
+	env["BROKER_CHECK_INTERVAL"] = "100ms"
 	return run(t, broker.Program, broker.Run, func(c *broker.Config) *process.Contract { return &c.Contract }, env)
 }
 
