@@ -23,8 +23,8 @@ endif
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / {printf "  make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
-up: ## build and start the fleet here, without Docker; Ctrl-C ends it
-	@$(FLEET) up
+up: ## build and start the fleet here, without Docker; Ctrl-C ends it. WITH=all: every pod; or some: WITH="legacy site"
+	@$(FLEET) up $(WITH)
 
 down: ## stop the fleet
 	@$(FLEET) down

@@ -87,6 +87,7 @@ func (c *upCommand) again(s session) []string {
 	if c.JSON {
 		args = append(args, "--json")
 	}
+	args = append(args, c.Groups...)
 	return args
 }
 

@@ -2,7 +2,7 @@
 // program is built and started as a real process under its own name, that can be
 // looked at, killed, paused and restarted.
 //
-//	go run ./infra/local up [-d]           build, start, and show the logs; -d: in the background
+//	go run ./infra/local up [-d] [GROUP]   build, start, and show the logs; -d: in the background
 //	go run ./infra/local status            the table again
 //	go run ./infra/local kill dictionary-2 and see that nobody notices
 //	go run ./infra/local down
@@ -48,11 +48,12 @@ func run(what definition, args []string) int {
 // definition is a fleet that can be run.
 type definition struct {
 	table   []topology.Service
+	choose  func(groups []string) ([]topology.Service, error) // of the table; nil: it has no groups
 	common  map[string]string
 	prepare func(dir string) func(context.Context) error // see fleet.Config.Prepare
 }
 
-func theFleet() definition { return definition{table(), common(), prepare} }
+func theFleet() definition { return definition{table(), choose, common(), prepare} }
 
 // grammar is the command line.
 type grammar struct {
@@ -86,7 +87,7 @@ func execute(what definition, args []string, stdout, stderr io.Writer) int {
 	var line grammar
 	ended := -1 // kong has printed help and wants to exit
 	parser, err := kong.New(&line, kong.Name("local"), kong.Description("Runs the fleet on this machine."),
-		kong.Writers(stdout, stderr), kong.Exit(func(code int) { ended = code }))
+		kong.Vars{"groups": groupNames()}, kong.Writers(stdout, stderr), kong.Exit(func(code int) { ended = code }))
 	if err != nil {
 		fmt.Fprintln(stderr, "local:", err)
 		return exitFailed
@@ -111,11 +112,15 @@ func execute(what definition, args []string, stdout, stderr io.Writer) int {
 
 func exitCode(err error, stderr io.Writer) int {
 	var code exit
+	var wrong usageError
 	switch {
 	case err == nil:
 		return exitOK
 	case errors.As(err, &code):
 		return int(code)
+	case errors.As(err, &wrong):
+		fmt.Fprintln(stderr, "local:", err)
+		return exitUsage
 	case errors.Is(err, control.ErrDown):
 		fmt.Fprintln(stderr, "local: nothing is running; `up` starts the fleet")
 	default:
@@ -123,6 +128,9 @@ func exitCode(err error, stderr io.Writer) int {
 	}
 	return exitFailed
 }
+
+// usageError is a mistake in the command line.
+type usageError struct{ error }
 
 // exit is an exit code about which everything has been said.
 type exit int

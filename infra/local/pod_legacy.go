@@ -2,16 +2,8 @@ package main
 
 import "github.com/flotilla-dev/flotilla/infra/local/internal/topology"
 
-// legacyPod is an old application, the sidecars that make up for what it lacks,
-// and where its configuration comes from:
-//
-//	client → tlsproxy (TLS) → legacy (plain HTTP, loopback)
-//	                            ↑ file, SIGHUP
-//	client → configapi → etcd → configsync
-//
-// The containers of the pod share its network, its process numbers and three
-// directories: etc (written by configsync), log and run (written by legacy).
-func legacyPod() []topology.Service {
+// configuration is where configurations are kept, and the API for them.
+func configuration() []topology.Service {
 	return []topology.Service{
 		{
 			Name: "etcd", Package: "./infra/backends/etcd/cmd/etcd", Count: 1, Single: true,
@@ -36,6 +28,20 @@ func legacyPod() []topology.Service {
 				"CONFIGAPI_TOKEN_FILE":     `{{secret "config-token"}}`,
 			},
 		},
+	}
+}
+
+// legacyPod is an old application, the sidecars that make up for what it lacks, and the
+// adapter of its logs:
+//
+//	client → tlsproxy (TLS) → legacy (plain HTTP, loopback) → log files → lognorm
+//	                            ↑ file, SIGHUP
+//	client → configapi → etcd → configsync
+//
+// The containers of the pod share its network, its process numbers and three
+// directories: etc (written by configsync), log and run (written by legacy).
+func legacyPod() []topology.Service {
+	return []topology.Service{
 		{
 			Name: "configsync", Pod: "legacy", Package: "./sidecars/configsync/cmd/configsync", Count: 1, Single: true, Needs: []string{"etcd"},
 			Env: map[string]string{
@@ -65,5 +71,13 @@ func legacyPod() []topology.Service {
 		},
 		// It sees the process table of the machine here, and so the whole fleet.
 		{Name: "topz", Pod: "legacy", Package: "./sidecars/topz/cmd/topz", Count: 1, Single: true},
+		{
+			Name: "lognorm", Pod: "legacy", Package: "./adapters/lognorm/cmd/lognorm", Count: 1, Single: true, // the logs come when they come
+			Env: map[string]string{
+				"LOGNORM_FILES":      `{{shared "legacy/log"}}/*.log`,
+				"LOGNORM_SERVICE":    "legacy",
+				"LOGNORM_STATE_FILE": `{{private "state.json"}}`,
+			},
+		},
 	}
 }

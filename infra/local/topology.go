@@ -1,32 +1,12 @@
 package main
 
-import (
-	"slices"
-
-	"github.com/flotilla-dev/flotilla/infra/local/internal/topology"
-)
-
-// table is the fleet on one machine: what runs, how often, and with which
-// parameters. What is not said here is the program's default; see its --help. The
-// words in {{}} are explained at topology.Service. Each group of rows has a file
-// or a function of its own.
-func table() []topology.Service {
-	return slices.Concat(
-		servingPath(),
-		legacyPod(),
-		siteFromGit(),
-		experimentPod(),
-		lookupsPod(),
-		thesaurusPod(),
-		guestbookPod(),
-		adapters(),
-	)
-}
+import "github.com/flotilla-dev/flotilla/infra/local/internal/topology"
 
 // servingPath is the dictionary and what stands before it:
 //
 //	browser → edge (TLS) → cache (TLS) → dictionary (TLS) → content, once, for the data
 //	                         └──────────→ redis: purges and shared limits
+//	                           redismetrics ↗  its state, for Prometheus
 func servingPath() []topology.Service {
 	return []topology.Service{
 		{
@@ -42,6 +22,12 @@ func servingPath() []topology.Service {
 				Program: "redis-server",
 				Args:    []string{"--port", `{{port "data"}}`, "--bind", "127.0.0.1", "--save", "", "--appendonly", "no", "--dir", `{{private ""}}`},
 				Ping:    "PING\r\n",
+			},
+		},
+		{
+			Name: "redismetrics", Pod: "redis", Package: "./adapters/redismetrics/cmd/redismetrics", Count: 1, Single: true, Needs: []string{"redis"},
+			Env: map[string]string{
+				"REDISMETRICS_ADDR": `{{addr "redis"}}`,
 			},
 		},
 		{

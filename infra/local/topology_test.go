@@ -8,6 +8,8 @@ import (
 	"slices"
 	"strings"
 	"testing"
+
+	"github.com/flotilla-dev/flotilla/infra/local/internal/topology"
 )
 
 // resolved is what `topology --json` prints for the real table.
@@ -28,7 +30,7 @@ func TestTheTableIsTheFleetOfTheArchitecture(t *testing.T) {
 	t.Parallel()
 	want := map[string]int{"content": 1, "redis": 1, "dictionary": 3, "cache": 2, "edge": 2,
 		"etcd": 1, "configapi": 1, "legacy": 1, "configsync": 1, "tlsproxy": 1, "topz": 1,
-		"gitserver": 1, "site": 1, "gitsync": 1, "dictionary-next": 1, "experiment": 1, "experiment-configsync": 1,
+		"gitserver": 1, "site": 1, "gitsync": 1, "dictionary-next": 1, "experiment": 1, "experiment-configsync": 1, "redismetrics": 1, "lognorm": 1, "mysql-a": 1, "mysql-b": 1, "dbhealth": 1, "broker": 1, "guestbook": 1,
 		"redis-shard": 3, "redisshard": 1, "lookups": 1, "memcached": 3, "memcacheshard": 1, "shardrouter": 2, "thesaurus": 1}
 	replicas := 0
 	for _, n := range want {
@@ -123,10 +125,48 @@ func TestTheTreeIsFoundFromBelow(t *testing.T) {
 
 func TestAWrongCommandLineIsExitTwo(t *testing.T) {
 	t.Parallel()
-	for _, args := range [][]string{{"upp"}, {"kill"}, {"scale", "web"}, {"up", "--backends", "imaginary"}} {
+	for _, args := range [][]string{{"upp"}, {"kill"}, {"scale", "web"}, {"up", "--backends", "imaginary"}, {"up", "nowhere"}} {
 		var out, errs strings.Builder
 		if code := execute(theFleet(), args, &out, &errs); code != exitUsage || errs.Len() == 0 {
 			t.Errorf("%v: exit %d, %q", args, code, errs.String())
 		}
+	}
+}
+
+func TestAGroupComesWithWhatItNeeds(t *testing.T) {
+	t.Parallel()
+	for _, c := range []struct {
+		wanted []string
+		in     []string
+		out    []string
+	}{
+		{nil, []string{"dictionary", "cache", "edge", "redis", "redismetrics"}, []string{"etcd", "legacy", "site"}},
+		{[]string{"site"}, []string{"edge", "gitserver", "gitsync", "site"}, []string{"etcd", "legacy"}},
+		{[]string{"experiment", "lookups"}, []string{"edge", "experiment", "etcd", "configapi", "redis-shard"}, []string{"legacy", "memcached"}},
+		{[]string{"all"}, []string{"legacy", "site", "mysql-b", "thesaurus"}, nil},
+	} {
+		chosen, err := choose(c.wanted)
+		if err != nil {
+			t.Fatal(err)
+		}
+		has := func(name string) bool {
+			return slices.ContainsFunc(chosen, func(s topology.Service) bool { return s.Name == name })
+		}
+		for _, name := range c.in {
+			if !has(name) {
+				t.Errorf("%v: %s is missing", c.wanted, name)
+			}
+		}
+		for _, name := range c.out {
+			if has(name) {
+				t.Errorf("%v: %s is too much", c.wanted, name)
+			}
+		}
+		if err := topology.Validate(chosen); err != nil {
+			t.Errorf("%v: %v", c.wanted, err)
+		}
+	}
+	if _, err := choose([]string{"legcay"}); err == nil || !strings.Contains(err.Error(), "legacy") {
+		t.Errorf("the right names are not told: %v", err)
 	}
 }

@@ -19,6 +19,7 @@ import (
 
 // upCommand builds and starts the fleet.
 type upCommand struct {
+	Groups    []string          `arg:"" optional:"" name:"group" help:"What to start beside the serving path: ${groups}."`
 	Detach    bool              `short:"d" help:"Return when the fleet is ready; it runs on in the background."`
 	Host      string            `default:"127.0.0.1" help:"Address to listen on."`
 	HTTPSPort int               `default:"8443" env:"FLOTILLA_HTTPS_PORT" help:"Port of the edge, TCP and UDP; 0: a free one." name:"https-port"`
@@ -34,6 +35,12 @@ type upCommand struct {
 const settle = 1200 * time.Millisecond
 
 func (c *upCommand) Run(ctx context.Context, s session) error {
+	var err error
+	if s.choose != nil {
+		if s.table, err = s.choose(c.Groups); err != nil {
+			return usageError{err}
+		}
+	}
 	sets, err := overrides(s.table, c.Set)
 	if err != nil {
 		return err
@@ -146,6 +153,15 @@ func alreadyUp(ctx context.Context, s session, asJSON bool) error {
 	f, err := s.client().Fleet(ctx)
 	if err != nil {
 		return fmt.Errorf("a runner holds %s but does not answer: %w", s.dir, err)
+	}
+	running := map[string]bool{}
+	for _, p := range f.Processes {
+		running[p.Name] = true
+	}
+	for _, row := range s.table {
+		if f.State == "ready" && !running[row.Name] {
+			return fmt.Errorf("the fleet is up already, without %s: take it `down` first", row.Name)
+		}
 	}
 	if !asJSON {
 		s.say("the fleet is up already")

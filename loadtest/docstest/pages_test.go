@@ -29,7 +29,7 @@ func TestCommandsOfThePagesPrintWhatThePagesSay(t *testing.T) {
 		}
 	}
 	s := newScratch(t, freePorts(t, all))
-	if r := s.run(t, "go run ./infra/local up -d"); r.err != nil {
+	if r := s.run(t, "go run ./infra/local up -d all"); r.err != nil {
 		t.Fatalf("the fleet did not start: %v\n%s", r.err, r.printed)
 	}
 	for _, name := range names {

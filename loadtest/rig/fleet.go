@@ -50,8 +50,13 @@ type Status struct {
 	Members   []Member          `json:"processes"`
 }
 
-// Up starts the fleet on free ports with parameters as SERVICE.NAME=VALUE.
+// Up starts the serving path on free ports with parameters as SERVICE.NAME=VALUE.
 func (g *Rig) Up(ctx context.Context, sets ...string) (*Fleet, error) {
+	return g.UpWith(ctx, nil, sets...)
+}
+
+// UpWith starts groups of the fleet beside it.
+func (g *Rig) UpWith(ctx context.Context, groups []string, sets ...string) (*Fleet, error) {
 	if err := g.Build(ctx, "local"); err != nil {
 		return nil, err
 	}
@@ -60,7 +65,7 @@ func (g *Rig) Up(ctx context.Context, sets ...string) (*Fleet, error) {
 	for _, set := range sets {
 		args = append(args, "--set", set)
 	}
-	if err := f.Do(ctx, args...); err != nil {
+	if err := f.Do(ctx, append(args, groups...)...); err != nil {
 		_ = f.Do(context.WithoutCancel(ctx), "down", "--now") // what had started
 		return nil, err
 	}
@@ -93,6 +98,9 @@ func readPool(name string) (*x509.CertPool, error) {
 	}
 	return pool, nil
 }
+
+// Down ends the fleet.
+func (f *Fleet) Down(ctx context.Context) error { return f.Do(ctx, "down") }
 
 // Do runs a command of the runner: "restart", "dictionary".
 func (f *Fleet) Do(ctx context.Context, args ...string) error {

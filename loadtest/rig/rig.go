@@ -92,11 +92,15 @@ func (g *Rig) Build(ctx context.Context, programs ...string) error {
 	return nil
 }
 
-// Programs are the processes of the fleet, and what runs it here.
+// Serving are the programs of the serving path, and what runs the fleet here.
+func Serving() []string {
+	return []string{"content", "dictionary", "cache", "edge", "redis", "redismetrics", "local"}
+}
+
+// Programs are those of the whole fleet.
 func Programs() []string {
-	return []string{"content", "dictionary", "cache", "edge", "redis", "local",
-		"broker", "configapi", "configsync", "dbhealth", "etcd", "experiment", "gitserver", "gitsync", "guestbook", "legacy",
-		"lognorm", "lookups", "memcached", "memcacheshard", "mysql", "redismetrics", "redisshard", "site", "thesaurus", "tlsproxy", "topz"}
+	return append(Serving(), "broker", "configapi", "configsync", "dbhealth", "etcd", "experiment", "gitserver", "gitsync", "guestbook",
+		"legacy", "lognorm", "lookups", "memcached", "memcacheshard", "mysql", "redisshard", "site", "thesaurus", "tlsproxy", "topz")
 }
 
 // BuildCold compiles programs with an empty build cache, as a newcomer does.

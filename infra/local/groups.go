@@ -1,0 +1,90 @@
+package main
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+
+	"github.com/flotilla-dev/flotilla/infra/local/internal/topology"
+)
+
+// group is a part of the fleet that can be started on its own: an application with what
+// stands beside it.
+type group struct {
+	name, about string
+	services    []topology.Service
+}
+
+// all is the name of every group together.
+const all = "all"
+
+// groups are the parts of the fleet. The first one is always started.
+func groups() []group {
+	return []group{
+		{"serving", "the dictionary behind its cache and its edge (R1–R5, D1)", servingPath()},
+		{"configuration", "etcd and the API for configurations (S2)", configuration()},
+		{"legacy", "an old application with its sidecars and adapter (S1–S3, D2)", legacyPod()},
+		{"site", "a site whose pages come out of git (S4)", siteFromGit()},
+		{"lookups", "an application that caches in a sharded Redis (A1)", lookupsPod()},
+		{"thesaurus", "an application that caches in a sharded memcached (A2)", thesaurusPod()},
+		{"guestbook", "an application whose database moves (A3, D3)", guestbookPod()},
+		{"experiment", "the next version, tried on some users (A4)", experimentPod()},
+	}
+}
+
+// table is all of them: what runs, how often, and with which parameters. What is not
+// said there is the program's default; see its --help. The words in {{}} are explained
+// at topology.Service.
+func table() []topology.Service {
+	var rows []topology.Service
+	for _, g := range groups() {
+		rows = append(rows, g.services...)
+	}
+	return rows
+}
+
+// groupNames lists those that can be chosen.
+func groupNames() string {
+	var names []string
+	for _, g := range groups()[1:] {
+		names = append(names, g.name)
+	}
+	return strings.Join(append(names, all), ", ")
+}
+
+// choose returns the services of groups, and those that they need.
+func choose(wanted []string) ([]topology.Service, error) {
+	if slices.Contains(wanted, all) {
+		return table(), nil
+	}
+	known, names := groups(), []string{}
+	chosen := map[string]bool{}
+	for i, g := range known {
+		names = append(names, g.name)
+		if i == 0 || slices.Contains(wanted, g.name) {
+			include(chosen, g.services...)
+		}
+	}
+	for _, name := range wanted {
+		if !slices.Contains(names, name) {
+			return nil, fmt.Errorf("there is no group %q: want %s", name, groupNames())
+		}
+	}
+	return slices.DeleteFunc(table(), func(s topology.Service) bool { return !chosen[s.Name] }), nil
+}
+
+// include adds services, with the whole groups of those that they need: a part of one
+// would be of no use.
+func include(chosen map[string]bool, services ...topology.Service) {
+	for _, s := range services {
+		if chosen[s.Name] {
+			continue
+		}
+		chosen[s.Name] = true
+		for _, g := range groups() {
+			if slices.ContainsFunc(g.services, func(other topology.Service) bool { return slices.Contains(s.Needs, other.Name) }) {
+				include(chosen, g.services...)
+			}
+		}
+	}
+}
