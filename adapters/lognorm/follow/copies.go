@@ -43,11 +43,13 @@ func compare(o, c *File) likeness {
 	return alike
 }
 
-// original returns the file of which c may be a copy.
+// original returns the file of which c may be a copy. Only one that is still written to
+// can be truncated: a generation that is like another one has the same lines, and they
+// happened twice.
 func (s *Set) original(c *File) *File {
 	var maybe *File
 	for _, o := range s.files {
-		if o == c || o.copyOf != nil || !s.kin(o.Path, c.Path) {
+		if o == c || !o.Current || o.copyOf != nil || !s.kin(o.Path, c.Path) {
 			continue
 		}
 		switch compare(o, c) {

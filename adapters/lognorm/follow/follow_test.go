@@ -233,6 +233,23 @@ func rotated(n int) string {
 	return fmt.Sprintf("app.log.%d", n)
 }
 
+// A busy second may have the same lines twice, in two files: both are read.
+func TestGenerationsThatAreAlikeAreReadBoth(t *testing.T) {
+	w := newWorld(t, "app.log")
+	same := lines("same", 40)
+	w.append("app.log", same)
+	if got := w.look(1 << 20); got != same {
+		t.Fatalf("read %d bytes of %d", len(got), len(same))
+	}
+	w.rename("app.log", "app.log.1")
+	w.append("app.log", same)
+	w.rename("app.log", "app.log.2")
+	w.append("app.log", "")
+	if got := w.look(1 << 20); got != same {
+		t.Errorf("read %d bytes of %d of the second generation", len(got), len(same))
+	}
+}
+
 func TestOldGenerationsAreNotReadAtTheFirstLook(t *testing.T) {
 	w := newWorld(t, "app.log")
 	w.append("app.log.2", lines("old", 10))
