@@ -57,7 +57,7 @@ func parse(t *testing.T, name string) (Page, string) {
 // awaitReady waits until the fleet has got over the page before.
 func (s *scratch) awaitReady(t *testing.T) {
 	t.Helper()
-	r := s.run(t, `until go run ./infra/local status --json | grep -q '^  "state": "ready"'; do sleep 0.2; done`)
+	r := s.run(t, `for i in $(seq 100); do go run ./infra/local status --json | grep -q '^  "state": "ready"' && exit; sleep 0.2; done; go run ./infra/local status; exit 1`)
 	if r.err != nil {
 		t.Fatalf("the fleet does not become ready: %v\n%s", r.err, r.printed)
 	}
