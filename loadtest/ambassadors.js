@@ -11,7 +11,7 @@
 //
 //   EXPERIMENT_URL=http://$(cut -d' ' -f2 .flotilla/endpoints/experiment) loadtest/k6.sh ambassadors.js
 //
-// and with Docker: SCRIPT=ambassadors.js docker compose --profile load run --rm -e EXPERIMENT_URL=… k6
+// and with Docker, where all are known: SCRIPT=ambassadors.js docker compose --profile load run --rm k6
 import http from 'k6/http';
 import exec from 'k6/execution';
 import { check } from 'k6';

@@ -5,6 +5,7 @@ docker_process_sql --database=mysql <<SQL
 SET SESSION sql_log_bin = 0;
 CREATE USER 'replica'@'%' IDENTIFIED BY '$(cat "$MARIADB_PASSWORD_FILE")';
 GRANT REPLICATION SLAVE ON *.* TO 'replica'@'%';
+CREATE USER 'broker'@'%'; -- may log in, which tells that the server is alive, and nothing else
 CHANGE MASTER TO MASTER_HOST = '${MYSQL_PEER%:*}', MASTER_PORT = ${MYSQL_PEER#*:}, MASTER_USER = 'replica',
   MASTER_PASSWORD = '$(cat "$MARIADB_PASSWORD_FILE")', MASTER_USE_GTID = slave_pos, MASTER_CONNECT_RETRY = 1;
 SQL
