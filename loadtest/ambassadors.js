@@ -38,7 +38,8 @@ for (const [name, url] of Object.entries(urls)) {
   if (!url) continue;
   urls[name] = url.replace(/\/+$/, '');
   scenarios[name] = arrivals(20, '10s', { exec: name, preAllocatedVUs: 20, maxVUs: 200 });
-  thresholds[`http_req_duration{scenario:${name}}`] = ['p(99)<500'];
+  // What the thesaurus does not have yet costs it up to 25 requests.
+  thresholds[`http_req_duration{scenario:${name}}`] = [name === 'thesaurus' ? 'p(99)<2000' : 'p(99)<500'];
 }
 if (urls.experiment) thresholds.experiment_flips = ['count==0'];
 if (Object.keys(scenarios).length === 0) {
