@@ -9,6 +9,7 @@ import (
 	"fmt"
 	"os"
 	"runtime"
+	"sync/atomic"
 	"time"
 )
 
@@ -16,10 +17,7 @@ func main() {
 	switch {
 	case len(os.Args) == 2 && os.Args[1] == "spin":
 		for range runtime.NumCPU() {
-			go func() {
-				for {
-				}
-			}()
+			go spin()
 		}
 		select {}
 	case len(os.Args) == 2 && os.Args[1] == "leak":
@@ -27,6 +25,14 @@ func main() {
 	default:
 		fmt.Fprintln(os.Stderr, "hog: want spin or leak")
 		os.Exit(2)
+	}
+}
+
+var spun atomic.Uint64
+
+func spin() {
+	for {
+		spun.Add(1)
 	}
 }
 
