@@ -18,7 +18,6 @@ type answers struct {
 	latest     []any // LATENCY LATEST
 	histograms []any // LATENCY HISTOGRAM
 	clients    string
-	cluster    string
 }
 
 // ask sends all questions at once. It fails when the connection does, or when

@@ -3,7 +3,6 @@ package redismetrics_test
 import (
 	"bufio"
 	"flag"
-	"fmt"
 	"net"
 	"net/http"
 	"os"
@@ -295,6 +294,6 @@ func TestRealKeysAreBounded(t *testing.T) {
 	}
 	want(t, families, 5000, "redis_keys_count", "db=db0", "key=key:*")
 	if families["redis_key_value_as_string"] != nil {
-		t.Error(fmt.Sprint("values are shown"))
+		t.Error("values are shown")
 	}
 }

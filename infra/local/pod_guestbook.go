@@ -17,8 +17,8 @@ func guestbookPod() []topology.Service {
 		"DRAIN_DELAY":         "0s", // nobody can move away by himself
 	}
 	return []topology.Service{
-		{Name: "mysql-a", Package: "./infra/backends/mysql/cmd/mysql", Count: 1, Single: true, Env: database},
-		{Name: "mysql-b", Package: "./infra/backends/mysql/cmd/mysql", Count: 1, Single: true, Env: database},
+		{Name: "mysql-a", Package: "./infra/backends/mysql/cmd/mysql", Count: 1, Single: true, Env: database, Real: mariadb("mysql-b", "1")},
+		{Name: "mysql-b", Package: "./infra/backends/mysql/cmd/mysql", Count: 1, Single: true, Env: database, Real: mariadb("mysql-a", "2")},
 		{
 			Name: "dbhealth", Pod: "mysql-a", Package: "./adapters/dbhealth/cmd/dbhealth", Count: 1, Needs: []string{"mysql-a"},
 			Env: map[string]string{
@@ -45,5 +45,16 @@ func guestbookPod() []topology.Service {
 				"GUESTBOOK_PASSWORD_FILE": `{{secret "guestbook-database"}}`,
 			},
 		},
+	}
+}
+
+// mariadb is a real server that follows the other one. Before anything is asked it
+// greets: with the length of the greeting, its number, which is 0, and version 10 of
+// the protocol.
+func mariadb(peer, number string) *topology.Real {
+	return &topology.Real{
+		Program: "mariadbd", Script: `{{file "infra/backends/mysql/real.sh"}}`,
+		Args: []string{`{{private "real"}}`, `{{port "data"}}`, `{{secret "guestbook-database"}}`, `{{port "` + peer + `"}}`, number},
+		Ping: "\n", Pong: "\x00\x00\x00\n",
 	}
 }

@@ -39,7 +39,7 @@ func HTTP(addr string) Probe {
 	}
 }
 
-// Ping sends a line and wants an answer that begins with pong.
+// Ping sends a line and wants an answer that has pong in it.
 func Ping(addr, line, pong string) Probe {
 	return func(ctx context.Context) error {
 		var d net.Dialer
@@ -55,7 +55,7 @@ func Ping(addr, line, pong string) Probe {
 			return err
 		}
 		answer, err := bufio.NewReader(conn).ReadString('\n')
-		if err != nil || !strings.HasPrefix(answer, pong) {
+		if err != nil || !strings.Contains(answer, pong) {
 			return fmt.Errorf("not ready: it answers %q", answer)
 		}
 		return nil

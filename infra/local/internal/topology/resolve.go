@@ -141,7 +141,11 @@ func (r resolver) real(server string) (Process, error) {
 		Env: map[string]string{}, Ping: r.service.Real.Ping, Pong: cmp.Or(r.service.Real.Pong, "+"), Grace: 10 * time.Second,
 		Ports: []Port{{"data", r.pair.Data, "tcp"}},
 	}
-	for _, text := range r.service.Real.Args {
+	args := r.service.Real.Args
+	if script := r.service.Real.Script; script != "" {
+		p.Program, args = "/bin/sh", append([]string{script, server}, args...)
+	}
+	for _, text := range args {
 		arg, err := r.expand(text)
 		if err != nil {
 			return Process{}, fmt.Errorf("argument %q of %s: %w", text, r.name, err)

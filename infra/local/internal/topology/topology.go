@@ -53,8 +53,9 @@ type Datagrams struct{ Name, Variable, Public string }
 // Real is a server of the machine that speaks the same protocol.
 type Real struct {
 	Program string   // as found in PATH
+	Script  string   // template: prepares what it needs and becomes it; its first argument is the path of Program
 	Args    []string // templates: {{port}} and {{private}} as in Env
-	Ping    string   // what a ready server answers with a line that begins with Pong
+	Ping    string   // what a ready server answers with a line that has Pong in it
 	Pong    string   // "+" when empty, as Redis answers
 }
 
