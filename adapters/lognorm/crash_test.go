@@ -30,7 +30,7 @@ func child(t *testing.T, out *os.File, env ...string) *exec.Cmd {
 // leave between two saves.
 func TestKilledAtAnyTimeItLosesNothing(t *testing.T) {
 	if testing.Short() {
-		t.Skip("starts many processes")
+		t.Skip("SKIPPED: -short: that a killed adapter loses nothing was not tried")
 	}
 	l := newLogs(t)
 	out, err := os.OpenFile(l.path("out.json"), os.O_CREATE|os.O_APPEND|os.O_RDWR, 0o600)

@@ -43,13 +43,13 @@ func compare(o, c *File) likeness {
 	return alike
 }
 
-// original returns the file of which c may be a copy. Only one that is still written to
-// can be truncated: a generation that is like another one has the same lines, and they
-// happened twice.
+// original returns the file of which c may be a copy. Only one that is written to can be
+// truncated: a generation that is like another one has the same lines, and they happened
+// twice – unless it was truncated before it became a generation itself.
 func (s *Set) original(c *File) *File {
 	var maybe *File
 	for _, o := range s.files {
-		if o == c || !o.Current || o.copyOf != nil || !s.kin(o.Path, c.Path) {
+		if o == c || !o.Current && !o.begunAgain() || o.copyOf != nil || !s.kin(o.Path, c.Path) {
 			continue
 		}
 		switch compare(o, c) {
@@ -60,6 +60,16 @@ func (s *Set) original(c *File) *File {
 		}
 	}
 	return maybe
+}
+
+// begunAgain tells that the file has other bytes now than those that were read.
+func (f *File) begunAgain() bool {
+	p := f.position()
+	if f.file == nil || p.Before == 0 {
+		return false
+	}
+	_, same := recognise(f.file, p)
+	return !same
 }
 
 // compareCopies looks again at what may be copies. A file that turned out to be
