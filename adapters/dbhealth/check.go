@@ -95,7 +95,8 @@ func (c checker) explain(ctx context.Context, ear *ear, err error) error {
 	if told := c.engine.explain(err); told != nil {
 		return told
 	}
-	if ctx.Err() != nil || errors.Is(err, context.DeadlineExceeded) {
+	late := errors.Is(ctx.Err(), context.DeadlineExceeded) // else it has ended because the check has
+	if late || errors.Is(err, context.DeadlineExceeded) {
 		return not(TooSlow, "it did not answer within %s (DBHEALTH_TIMEOUT)", c.cfg.Timeout)
 	}
 	return fmt.Errorf("%w: %w", not(Broken, "the connection broke in the middle of the check"), err)

@@ -54,6 +54,8 @@ func TestTheLagOfAReplicaIsWhatItSays(t *testing.T) {
 		"a second behind":  {[][]byte{[]byte("t"), []byte("1")}, OK, &second},
 		"far behind":       {[][]byte{[]byte("t"), []byte("2.001")}, Behind, nil},
 		"receives nothing": {[][]byte{[]byte("t"), nil}, NotReplicates, nil},
+		"no number":        {[][]byte{[]byte("t"), []byte("x")}, Broken, nil},
+		"another answer":   {[][]byte{[]byte("t")}, Broken, nil},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
