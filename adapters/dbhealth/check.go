@@ -2,7 +2,6 @@ package dbhealth
 
 import (
 	"context"
-	"database/sql"
 	"errors"
 	"fmt"
 	"time"
@@ -31,74 +30,49 @@ func (c checker) check(ctx context.Context, ear *ear) (f findings, err error) {
 	if err != nil {
 		return f, not(Misconfigured, "DBHEALTH_PASSWORD_FILE cannot be read")
 	}
-	db, err := c.engine.connector(c.cfg, password, ear.dial)
+	s, err := c.engine.connect(ctx, c.cfg, password, ear.dial)
 	if err != nil {
 		return f, err
 	}
-	defer db.Close()
-	conn, err := db.Conn(ctx)
-	if err != nil {
-		return f, err
-	}
-	defer conn.Close()
+	defer s.close()
 	ctx, cancel := context.WithTimeout(ctx, c.cfg.Timeout)
 	defer cancel()
-	if err := c.engine.limit(ctx, conn, c.cfg.Timeout); err != nil {
+	if err := s.limit(ctx, c.cfg.Timeout); err != nil {
 		return f, err
 	}
-	if f.version, err = c.engine.version(ctx, conn); err != nil {
+	if f.version, err = s.version(ctx); err != nil {
 		return f, err
 	}
-	if f.rows, err = c.ask(ctx, conn); err != nil {
+	if f.rows, err = c.ask(ctx, s); err != nil {
 		return f, err
 	}
-	return f, c.behind(ctx, conn, &f)
+	return f, c.behind(ctx, s, &f)
 }
 
 // ask runs the query and compares the answer with what is expected.
-func (c checker) ask(ctx context.Context, conn *sql.Conn) (count int, err error) {
-	rows, err := conn.QueryContext(ctx, c.cfg.Query)
-	if err != nil {
-		return 0, err
-	}
-	defer rows.Close()
-	columns, err := rows.Columns()
-	if err != nil {
-		return 0, err
-	}
-	into := make([]any, len(columns))
-	for i := range into {
-		into[i] = new(sql.RawBytes)
-	}
-	for rows.Next() {
-		if count++; count > c.cfg.MaxRows {
-			return count, not(Rows, "the query has more than %d rows (DBHEALTH_MAX_ROWS)", c.cfg.MaxRows)
+func (c checker) ask(ctx context.Context, s session) (count int, err error) {
+	err = s.query(ctx, c.cfg.Query, func(first []byte) error {
+		count++
+		switch {
+		case count > c.cfg.MaxRows:
+			return not(Rows, "the query has more than %d rows (DBHEALTH_MAX_ROWS)", c.cfg.MaxRows)
+		case count == 1 && c.cfg.Value != "" && string(first) != c.cfg.Value:
+			return not(Value, "the first value of the query is not the one of DBHEALTH_VALUE")
 		}
-		if count > 1 || c.cfg.Value == "" {
-			continue
-		}
-		if err := rows.Scan(into...); err != nil {
-			return count, err
-		}
-		if value := into[0].(*sql.RawBytes); string(*value) != c.cfg.Value {
-			return count, not(Value, "the first value of the query is not the one of DBHEALTH_VALUE")
-		}
+		return nil
+	})
+	if err == nil && count < c.cfg.MinRows {
+		err = not(Rows, "the query has %d rows, fewer than %d (DBHEALTH_MIN_ROWS)", count, c.cfg.MinRows)
 	}
-	if err := rows.Err(); err != nil {
-		return count, err
-	}
-	if count < c.cfg.MinRows {
-		return count, not(Rows, "the query has %d rows, fewer than %d (DBHEALTH_MIN_ROWS)", count, c.cfg.MinRows)
-	}
-	return count, nil
+	return count, err
 }
 
 // behind looks how far a replica is behind, where that matters.
-func (c checker) behind(ctx context.Context, conn *sql.Conn, f *findings) (err error) {
+func (c checker) behind(ctx context.Context, s session, f *findings) (err error) {
 	if c.cfg.MaxLag == 0 {
 		return nil
 	}
-	if f.lag, f.replica, err = c.engine.lag(ctx, conn); err != nil {
+	if f.lag, f.replica, err = s.lag(ctx); err != nil {
 		return err
 	}
 	if f.lag > c.cfg.MaxLag {
@@ -121,7 +95,8 @@ func (c checker) explain(ctx context.Context, ear *ear, err error) error {
 	if told := c.engine.explain(err); told != nil {
 		return told
 	}
-	if ctx.Err() != nil || errors.Is(err, context.DeadlineExceeded) {
+	late := errors.Is(ctx.Err(), context.DeadlineExceeded) // else it has ended because the check has
+	if late || errors.Is(err, context.DeadlineExceeded) {
 		return not(TooSlow, "it did not answer within %s (DBHEALTH_TIMEOUT)", c.cfg.Timeout)
 	}
 	return fmt.Errorf("%w: %w", not(Broken, "the connection broke in the middle of the check"), err)

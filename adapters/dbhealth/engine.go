@@ -2,7 +2,6 @@ package dbhealth
 
 import (
 	"context"
-	"database/sql"
 	"errors"
 	"net"
 	"sync/atomic"
@@ -12,18 +11,26 @@ import (
 
 // engine is what differs between databases.
 type engine interface {
-	// connector opens connections that are dialled by dial.
-	connector(cfg Config, password string, dial dialer) (*sql.DB, error)
-	// limit makes the server itself end the queries of a connection in time: those
-	// that nobody waits for any more must not pile up.
-	limit(ctx context.Context, conn *sql.Conn, d time.Duration) error
-	// version of the server.
-	version(ctx context.Context, conn *sql.Conn) (string, error)
-	// lag is how far a replica is behind; replica is false for others.
-	lag(ctx context.Context, conn *sql.Conn) (lag time.Duration, replica bool, err error)
-	// explain says what an error of the driver means, or nil where it means nothing
-	// in particular.
+	// connect opens a connection, which is dialled by dial, and logs in.
+	connect(ctx context.Context, cfg Config, password string, dial dialer) (session, error)
+	// explain says what an error of a session means, or nil where it means nothing in
+	// particular.
 	explain(err error) error
+}
+
+// session is a connection that is logged in.
+type session interface {
+	// limit makes the server itself end the queries of the session in time: those that
+	// nobody waits for any more must not pile up.
+	limit(ctx context.Context, d time.Duration) error
+	// version of the server.
+	version(ctx context.Context) (string, error)
+	// query calls visit with the first value of each row, as text, until it fails. A
+	// value is valid during the call only; nil is NULL, or that of a row without columns.
+	query(ctx context.Context, statement string, visit func(first []byte) error) error
+	// lag is how far a replica is behind; replica is false for others.
+	lag(ctx context.Context) (lag time.Duration, replica bool, err error)
+	close()
 }
 
 type dialer func(ctx context.Context, network, address string) (net.Conn, error)

@@ -14,7 +14,21 @@ import (
 // mysqlEngine is MySQL and MariaDB.
 type mysqlEngine struct{}
 
-func (mysqlEngine) connector(cfg Config, password string, dial dialer) (*sql.DB, error) {
+func (mysqlEngine) connect(ctx context.Context, cfg Config, password string, dial dialer) (session, error) {
+	db, err := openMySQL(cfg, password, dial)
+	if err != nil {
+		return nil, err
+	}
+	conn, err := db.Conn(ctx)
+	if err != nil {
+		db.Close()
+		return nil, err
+	}
+	return &mysqlSession{db, conn}, nil
+}
+
+// openMySQL makes a pool, without which the driver is not to be had.
+func openMySQL(cfg Config, password string, dial dialer) (*sql.DB, error) {
 	c := mysql.NewConfig()
 	c.Net, c.Addr, c.User, c.Passwd, c.DBName = "tcp", cfg.Address, cfg.User, password, cfg.Database
 	c.DialFunc = dial
@@ -26,8 +40,19 @@ func (mysqlEngine) connector(cfg Config, password string, dial dialer) (*sql.DB,
 	return sql.OpenDB(connector), nil
 }
 
-func (e mysqlEngine) limit(ctx context.Context, conn *sql.Conn, d time.Duration) error {
-	version, err := e.version(ctx, conn)
+// mysqlSession is the one connection of a pool.
+type mysqlSession struct {
+	db   *sql.DB
+	conn *sql.Conn
+}
+
+func (s *mysqlSession) close() {
+	s.conn.Close()
+	s.db.Close()
+}
+
+func (s *mysqlSession) limit(ctx context.Context, d time.Duration) error {
+	version, err := s.version(ctx)
 	if err != nil {
 		return err
 	}
@@ -35,24 +60,49 @@ func (e mysqlEngine) limit(ctx context.Context, conn *sql.Conn, d time.Duration)
 	if strings.Contains(version, "MariaDB") {
 		statement = fmt.Sprintf("SET SESSION max_statement_time = %.3f", d.Seconds())
 	}
-	_, err = conn.ExecContext(ctx, statement)
+	_, err = s.conn.ExecContext(ctx, statement)
 	if number(err) == 1193 { // an old server does not know it
 		return nil
 	}
 	return err
 }
 
-func (mysqlEngine) version(ctx context.Context, conn *sql.Conn) (version string, err error) {
-	err = conn.QueryRowContext(ctx, "SELECT VERSION()").Scan(&version)
+func (s *mysqlSession) version(ctx context.Context) (version string, err error) {
+	err = s.conn.QueryRowContext(ctx, "SELECT VERSION()").Scan(&version)
 	return version, err
+}
+
+func (s *mysqlSession) query(ctx context.Context, statement string, visit func(first []byte) error) error {
+	rows, err := s.conn.QueryContext(ctx, statement)
+	if err != nil {
+		return err
+	}
+	defer rows.Close()
+	columns, err := rows.Columns()
+	if err != nil {
+		return err
+	}
+	values, into := make([]sql.RawBytes, max(len(columns), 1)), make([]any, len(columns))
+	for i := range into {
+		into[i] = &values[i]
+	}
+	for rows.Next() {
+		if err := rows.Scan(into...); err != nil {
+			return err
+		}
+		if err := visit(values[0]); err != nil {
+			return err
+		}
+	}
+	return rows.Err()
 }
 
 // lag reads what a replica says of itself. The word for it has changed with
 // versions.
-func (mysqlEngine) lag(ctx context.Context, conn *sql.Conn) (time.Duration, bool, error) {
-	rows, err := conn.QueryContext(ctx, "SHOW REPLICA STATUS")
+func (s *mysqlSession) lag(ctx context.Context) (time.Duration, bool, error) {
+	rows, err := s.conn.QueryContext(ctx, "SHOW REPLICA STATUS")
 	if number(err) == 1064 {
-		rows, err = conn.QueryContext(ctx, "SHOW SLAVE STATUS")
+		rows, err = s.conn.QueryContext(ctx, "SHOW SLAVE STATUS")
 	}
 	if err != nil {
 		return 0, false, err

@@ -1,26 +1,24 @@
 package dbhealth
 
 import (
+	"cmp"
 	"context"
-	"database/sql"
 	"errors"
 	"fmt"
 	"net"
 	"strconv"
 	"time"
 
-	"github.com/jackc/pgx/v5"
 	"github.com/jackc/pgx/v5/pgconn"
-	"github.com/jackc/pgx/v5/stdlib"
 )
 
 // postgresEngine is PostgreSQL.
 type postgresEngine struct{}
 
-func (postgresEngine) connector(cfg Config, password string, dial dialer) (*sql.DB, error) {
+func (postgresEngine) connect(ctx context.Context, cfg Config, password string, dial dialer) (session, error) {
 	// Everything is said here: neither the environment's PG… nor files in the
 	// home of the user are to have a say.
-	c, err := pgx.ParseConfig("sslmode=disable host=localhost")
+	c, err := pgconn.ParseConfig("sslmode=disable host=localhost")
 	if err != nil {
 		return nil, err
 	}
@@ -36,18 +34,51 @@ func (postgresEngine) connector(cfg Config, password string, dial dialer) (*sql.
 	c.Fallbacks, c.RuntimeParams = nil, map[string]string{"application_name": "dbhealth"}
 	c.TLSConfig = nil
 	c.DialFunc = pgconn.DialFunc(dial)
-	c.DefaultQueryExecMode = pgx.QueryExecModeSimpleProtocol
-	return stdlib.OpenDB(*c), nil
+	conn, err := pgconn.ConnectConfig(ctx, c)
+	if err != nil {
+		return nil, err
+	}
+	return postgresSession{conn}, nil
 }
 
-func (postgresEngine) limit(ctx context.Context, conn *sql.Conn, d time.Duration) error {
-	_, err := conn.ExecContext(ctx, fmt.Sprintf("SET statement_timeout = %d", max(d.Milliseconds(), 1)))
-	return err
+// postgresSession speaks the protocol of simple queries, whose values are texts: the
+// types of pgx are not needed, and are most of its size.
+type postgresSession struct{ conn *pgconn.PgConn }
+
+func (s postgresSession) close() {
+	ctx, cancel := context.WithTimeout(context.Background(), time.Second) // for a farewell of a few bytes
+	defer cancel()
+	_ = s.conn.Close(ctx)
 }
 
-func (postgresEngine) version(ctx context.Context, conn *sql.Conn) (version string, err error) {
-	err = conn.QueryRowContext(ctx, "SHOW server_version").Scan(&version)
-	return version, err
+func (s postgresSession) limit(ctx context.Context, d time.Duration) error {
+	return s.conn.Exec(ctx, fmt.Sprintf("SET statement_timeout = %d", max(d.Milliseconds(), 1))).Close()
+}
+
+func (s postgresSession) version(context.Context) (string, error) {
+	return s.conn.ParameterStatus("server_version"), nil // told at the log-in
+}
+
+func (s postgresSession) query(ctx context.Context, statement string, visit func(first []byte) error) error {
+	return s.rows(ctx, statement, func(values [][]byte) error {
+		if len(values) == 0 {
+			return visit(nil)
+		}
+		return visit(values[0])
+	})
+}
+
+// rows visits the rows of a statement, the first where it is several.
+func (s postgresSession) rows(ctx context.Context, statement string, visit func(values [][]byte) error) error {
+	results := s.conn.Exec(ctx, statement)
+	var unwanted error
+	if results.NextResult() {
+		for rows := results.ResultReader(); unwanted == nil && rows.NextRow(); {
+			unwanted = visit(rows.Values())
+		}
+	}
+	err := results.Close() // has the error of reading rows too
+	return cmp.Or(unwanted, err)
 }
 
 // lagQuery tells for a replica: how old the last transaction is that it has
@@ -57,16 +88,20 @@ const lagQuery = `SELECT pg_is_in_recovery(),
 	WHEN pg_last_wal_receive_lsn() = pg_last_wal_replay_lsn() AND EXISTS (SELECT 1 FROM pg_stat_wal_receiver) THEN 0
 	ELSE EXTRACT(EPOCH FROM now() - pg_last_xact_replay_timestamp())::float8 END`
 
-func (postgresEngine) lag(ctx context.Context, conn *sql.Conn) (time.Duration, bool, error) {
-	var replica bool
-	var seconds sql.NullFloat64
-	if err := conn.QueryRowContext(ctx, lagQuery).Scan(&replica, &seconds); err != nil {
-		return 0, false, err
-	}
-	if !seconds.Valid {
-		return 0, replica, not(NotReplicates, "it has replayed nothing yet and receives nothing")
-	}
-	return time.Duration(seconds.Float64 * float64(time.Second)), replica, nil
+func (s postgresSession) lag(ctx context.Context) (lag time.Duration, replica bool, err error) {
+	err = s.rows(ctx, lagQuery, func(values [][]byte) error {
+		if len(values) != 2 {
+			return fmt.Errorf("lag: %d columns", len(values))
+		}
+		replica = string(values[0]) == "t"
+		if values[1] == nil {
+			return not(NotReplicates, "it has replayed nothing yet and receives nothing")
+		}
+		seconds, err := strconv.ParseFloat(string(values[1]), 64)
+		lag = time.Duration(seconds * float64(time.Second))
+		return err
+	})
+	return lag, replica, err
 }
 
 func (postgresEngine) explain(err error) error {

@@ -13,6 +13,9 @@ import (
 	"syscall"
 	"testing"
 	"time"
+
+	"github.com/jackc/pgx/v5"
+	"github.com/jackc/pgx/v5/stdlib"
 )
 
 // server is a real database in a process of its own.
@@ -106,13 +109,15 @@ func (s *server) signal(sig syscall.Signal) {
 // admin opens a pool for the administrator.
 func (s *server) admin() *sql.DB {
 	s.t.Helper()
-	cfg := Config{Address: s.addr, User: "admin", Database: "mysql"}
-	var e engine = mysqlEngine{}
 	if s.engine == Postgres {
-		e, cfg.Database = postgresEngine{}, "postgres"
+		c, err := pgx.ParseConfig("postgres://admin:" + secret + "@" + s.addr + "/postgres?sslmode=disable")
+		if err != nil {
+			s.t.Fatal(err)
+		}
+		return stdlib.OpenDB(*c)
 	}
 	var d net.Dialer
-	db, err := e.connector(cfg, secret, d.DialContext)
+	db, err := openMySQL(Config{Address: s.addr, User: "admin", Database: "mysql"}, secret, d.DialContext)
 	if err != nil {
 		s.t.Fatal(err)
 	}
@@ -238,6 +243,8 @@ func TestRealDatabasesAreReadyAndExpectationsAreHeld(t *testing.T) {
 		ready(t, s.watch(map[string]string{"DBHEALTH_USER": "nobody"}), LoginRefused)
 		if s.engine == Postgres {
 			ready(t, s.watch(map[string]string{"DBHEALTH_DATABASE": "nowhere"}), NoDatabase)
+			ready(t, s.watch(map[string]string{"DBHEALTH_QUERY": "SELECT", "DBHEALTH_VALUE": "a"}), Value) // a row without columns
+			ready(t, s.watch(map[string]string{"DBHEALTH_QUERY": "SELECT 'a'; SELECT 1/0", "DBHEALTH_VALUE": "a"}), QueryFailed)
 		}
 	})
 }

@@ -24,6 +24,7 @@ type Program struct {
 	Dir     string // folder of its module
 	Command string // folder of its main package in the module's cmd
 	Image   bool   // is built into an image; embedded backends are not, the real server stands there
+	Size    int64  // bytes of its binary, as an image has it
 }
 
 // Catalogue is every program by name.
@@ -94,7 +95,7 @@ func Cross(ctx context.Context, root, goos, goarch string) error {
 	if err != nil {
 		return err
 	}
-	args := []string{"build", "-o", os.DevNull}
+	args := []string{"build", "-tags", imageTags, "-o", os.DevNull}
 	for _, p := range found {
 		if p.Image {
 			args = append(args, "./"+path.Join(p.Dir, "cmd", p.Command))
@@ -112,7 +113,7 @@ func Cross(ctx context.Context, root, goos, goarch string) error {
 // build compiles from the module's own folder: that works with a workspace and
 // without.
 func (p *Program) build(ctx context.Context, root, out string) error {
-	build := exec.CommandContext(ctx, "go", "build", "-o", out, "./cmd/"+p.Command)
+	build := exec.CommandContext(ctx, "go", "build", "-tags", imageTags, "-ldflags", imageLinking, "-o", out, "./cmd/"+p.Command)
 	build.Dir = filepath.Join(root, p.Dir)
 	if text, err := build.CombinedOutput(); err != nil {
 		return fmt.Errorf("build: %w\n%s", err, text)
@@ -125,6 +126,11 @@ func (p *Program) ask(ctx context.Context, root, bin string) error {
 	if err := p.build(ctx, root, out); err != nil {
 		return err
 	}
+	binary, err := os.Stat(out)
+	if err != nil {
+		return err
+	}
+	p.Size = binary.Size()
 	help := exec.CommandContext(ctx, out, "--help=json")
 	help.Env = []string{} // what it says must not depend on where it is asked
 	text, err := help.Output()

@@ -9,6 +9,8 @@ import (
 	"testing"
 
 	"go.uber.org/goleak"
+
+	"github.com/flotilla-dev/flotilla/internal/process"
 )
 
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
@@ -96,6 +98,20 @@ func TestDockerfileSaysWhatTheProgramsSay(t *testing.T) {
 		}
 	}
 	t.Fatal("stages are missing or too many; run: go generate ./infra/wiring")
+}
+
+func TestImagesAreSmall(t *testing.T) {
+	text, err := os.ReadFile(filepath.Join(root, "infra", "docker", "Dockerfile"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, f := range checkSizes(string(text), catalogue(t)) {
+		t.Error(f)
+	}
+	large := Catalogue{"whale": {Help: process.Help{Program: "whale"}, Image: true, Size: largestBinary + 1}}
+	if found := checkSizes("RUN go build", large); len(found) != 3 {
+		t.Errorf("of three mistakes are found: %v", found)
+	}
 }
 
 // Compose builds what it runs: every image of ours is a stage.
