@@ -62,11 +62,14 @@ func (s *Set) original(c *File) *File {
 	return maybe
 }
 
-// begunAgain tells that the file has other bytes now than those that were read.
+// begunAgain tells that the file has other bytes now than those that were read or seen.
 func (f *File) begunAgain() bool {
-	p := f.position()
-	if f.file == nil || p.Before == 0 {
+	if f.file == nil {
 		return false
+	}
+	p := f.position()
+	if p.Before == 0 { // nothing was read, but its beginning was seen
+		return !bytes.HasPrefix(head(f.file), f.head)
 	}
 	_, same := recognise(f.file, p)
 	return !same
