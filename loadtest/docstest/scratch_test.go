@@ -89,7 +89,9 @@ func (s *scratch) tell(t *testing.T) {
 func (s *scratch) here(command string) string {
 	pairs := []string{".flotilla", s.dir}
 	for named, used := range s.ports {
-		pairs = append(pairs, ":"+named, ":"+used, "/"+named, "/"+used)
+		for _, before := range []string{":", "/", "-p ", "-P ", "127.0.0.1 "} { // URLs, addresses, and options of clients
+			pairs = append(pairs, before+named, before+used)
+		}
 	}
 	return strings.NewReplacer(pairs...).Replace(command)
 }
