@@ -173,7 +173,7 @@ func TestWithoutATargetAClientIsToldSoAtOnce(t *testing.T) {
 	r := start(t, map[string]string{"BROKER_FILE": filepath.Join(t.TempDir(), "none"), "SERVICE_BINDING_ROOT": t.TempDir()})
 	began := time.Now()
 	e := refusedWith(t, r.data)
-	if want := "broker: no source names a database: binding has none, file has none"; e.Number != 2003 || e.Message != want {
+	if want := "broker: no source names a database: binding has none, file has none"; e.Number != 1429 || e.Message != want {
 		t.Errorf("%d %q", e.Number, e.Message)
 	}
 	if took := time.Since(began); took > time.Second {
@@ -192,7 +192,7 @@ func TestADeadDatabaseIsToldOfWithoutItsAddress(t *testing.T) {
 	for range 2 { // tried, and known to be down
 		began := time.Now()
 		e := refusedWith(t, r.data)
-		if want := "broker: the database does not answer (1 known of, by environment)"; e.Number != 2003 || e.Message != want {
+		if want := "broker: the database does not answer (1 known of, by environment)"; e.Number != 1429 || e.Message != want {
 			t.Errorf("%d %q", e.Number, e.Message)
 		}
 		if took := time.Since(began); took > time.Second {

@@ -85,8 +85,8 @@ func refused(ctx context.Context, r *proof.Report, broker *rig.Proc, when string
 		_, err := fresh(ctx, broker.Data)
 		latency.Record(time.Since(began))
 		var e *mysql.MySQLError
-		if !errors.As(err, &e) || e.Number != 2003 {
-			return fmt.Errorf("%s: the client gets %v, want error 2003", when, err)
+		if !errors.As(err, &e) || e.Number != 1429 {
+			return fmt.Errorf("%s: the client gets %v, want error 1429", when, err)
 		}
 		text = e.Message
 	}

@@ -11,7 +11,7 @@ import (
 // Numbers of MySQL's errors.
 const (
 	mysqlTooMany     = 1040 // Too many connections
-	mysqlUnreachable = 2003 // as MySQL Router says it
+	mysqlUnreachable = 1429 // ER_CONNECT_TO_FOREIGN_DATA_SOURCE; newer clients take 2003, which MySQL Router says, for a fault of their own
 )
 
 // maxGreeting bounds the packets of a log-in; a greeting has about 100 bytes.
