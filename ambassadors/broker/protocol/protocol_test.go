@@ -206,7 +206,7 @@ func TestASilentPeerTakesNoLongerThanTheCheckMay(t *testing.T) {
 func TestAMySQLClientIsToldWhy(t *testing.T) {
 	t.Parallel()
 	for r, want := range map[Refusal]string{
-		{Reason: "no database"}:          "\x0e\x00\x00\x00\xff\xd3\x07no database",
+		{Reason: "no database"}:          "\x0e\x00\x00\x00\xff\x95\x05no database",
 		{Full: true, Reason: "too many"}: "\x0b\x00\x00\x00\xff\x10\x04too many",
 	} {
 		heard := make(chan string, 1)
