@@ -75,9 +75,12 @@ var packages = map[string]string{
 	"redismetrics":  "./adapters/redismetrics/cmd/redismetrics",
 }
 
+// tags are those of the images and of the local runner.
+const tags = "grpcnotrace"
+
 // Build compiles programs; what has not changed is not linked again.
 func (g *Rig) Build(ctx context.Context, programs ...string) error {
-	argv := []string{"build", "-o", g.bin() + string(filepath.Separator)}
+	argv := []string{"build", "-tags", tags, "-o", g.bin() + string(filepath.Separator)}
 	for _, p := range programs {
 		argv = append(argv, packages[p])
 	}
@@ -106,7 +109,7 @@ func Programs() []string {
 // BuildCold compiles programs with an empty build cache, as a newcomer does.
 func (g *Rig) BuildCold(ctx context.Context, programs ...string) error {
 	cache := filepath.Join(g.Dir, "build-cache")
-	argv := []string{"build", "-o", filepath.Join(g.Dir, "cold") + string(filepath.Separator)}
+	argv := []string{"build", "-tags", tags, "-o", filepath.Join(g.Dir, "cold") + string(filepath.Separator)}
 	if err := os.MkdirAll(filepath.Join(g.Dir, "cold"), 0o755); err != nil {
 		return fmt.Errorf("build: %w", err)
 	}

@@ -27,7 +27,8 @@ func Programs(ctx context.Context, root, into string, packages []string, report 
 	if err := os.MkdirAll(into, 0o700); err != nil {
 		return 0, err
 	}
-	args := append([]string{"build", "-v", "-o", into + string(filepath.Separator)}, packages...)
+	// The tag is that of the images (infra/docker/README.md): 2 to 3 MiB less in each process.
+	args := append([]string{"build", "-tags", "grpcnotrace", "-v", "-o", into + string(filepath.Separator)}, packages...)
 	cmd := exec.CommandContext(ctx, "go", args...)
 	cmd.Dir = root
 	cmd.Cancel = func() error { return cmd.Process.Signal(os.Interrupt) }
