@@ -57,7 +57,7 @@ lint: ## gofmt, vet, staticcheck, and each module on its own
 	$(STATIC) $(addprefix ./,$(addsuffix /...,$(MODULES)))
 	@before=$$(cat $(addsuffix /go.mod,$(MODULES)) | sha256sum); $(GO) work sync; after=$$(cat $(addsuffix /go.mod,$(MODULES)) | sha256sum); \
 		if [ "$$before" != "$$after" ]; then echo "go work sync changed a go.mod: commit what it did"; exit 1; fi
-	@for m in $(MODULES); do echo "build $$m alone"; (cd $$m && GOWORK=off $(GO) build ./... && GOWORK=off $(GO) mod tidy -diff) || exit 1; done
+	@for m in $(MODULES); do echo "build $$m alone"; (cd $$m && GOWORK=off $(GO) build -o /dev/null ./... && GOWORK=off $(GO) mod tidy -diff) || exit 1; done
 
 fuzz: ## every fuzz target for FUZZTIME
 	@for m in $(MODULES); do (cd $$m && for pkg in $$($(GO) list ./...); do \
@@ -67,7 +67,7 @@ fuzz: ## every fuzz target for FUZZTIME
 bench: ## the benchmarks of all modules
 	$(GO) test -run '^$$' -bench . -benchmem work
 
-prove: ## measure a claim: make prove P=R1 (S1, S2, R1 … R5, or all)
+prove: ## measure a claim: make prove P=R1 (S1–S5, A1–A4, D1–D3, R1–R5, or all)
 	@$(GO) run ./loadtest/cmd/prove $(P)
 
 smoke: ## k6 against the running fleet, or BASE_URL
