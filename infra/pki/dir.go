@@ -17,7 +17,9 @@ import (
 //
 //	dictionary/tls.crt  tls.key  ca.crt  internal-ca.crt
 //
-// Random secrets are files of the directory secrets.
+// The directory authorities has the certificates of the authorities alone, for those who
+// only check others. Random secrets are files of the directory secrets, or of one below
+// it, where the plan names them so: git/hook.
 //
 // Keys have mode 0600. Each file is replaced by a rename, so a reader sees the
 // old or the new one; for the moment between two renames the key may be ahead
@@ -35,7 +37,7 @@ type file struct {
 // certificate last, because its presence says that the bundle exists.
 func (d Dir) files(name string, b *Bundle) []file {
 	if name == DevelopmentCA || name == InternalCA {
-		return []file{{name + ".key", &b.Key, 0o600}, {name + ".crt", &b.Cert, 0o644}}
+		return []file{{filepath.Join("authorities", name+".crt"), &b.Cert, 0o644}, {name + ".key", &b.Key, 0o600}, {name + ".crt", &b.Cert, 0o644}}
 	}
 	if strings.HasPrefix(name, secretsPrefix) {
 		return []file{{name, &b.Random, 0o600}}

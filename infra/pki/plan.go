@@ -88,8 +88,8 @@ func (p Plan) validate() error {
 		seen[service] = true
 	}
 	for _, secret := range p.Secrets {
-		if seen[secret] || strings.ContainsAny(secret, "./*_ ") {
-			return fmt.Errorf("secret %q: want a plain name that occurs once", secret)
+		if seen[secret] || strings.ContainsAny(secret, ".*_ ") || strings.Count(secret, "/") > 1 || strings.HasPrefix(secret, "/") || strings.HasSuffix(secret, "/") {
+			return fmt.Errorf("secret %q: want a plain name that occurs once, or directory/name", secret)
 		}
 		seen[secret] = true
 	}
