@@ -18,7 +18,8 @@ type group struct {
 // all is the name of every group together.
 const all = "all"
 
-// groups are the parts of the fleet. The first one is always started.
+// groups are the parts of the fleet. The first one is always started; one that needs
+// another stands behind it.
 func groups() []group {
 	return []group{
 		{"serving", "the dictionary behind its cache and its edge (R1–R5, D1)", servingPath()},
@@ -32,9 +33,9 @@ func groups() []group {
 	}
 }
 
-// table is all of them: what runs, how often, and with which parameters. What is not
-// said there is the program's default; see its --help. The words in {{}} are explained
-// at topology.Service.
+// table is what all groups have: what runs, how often, and with which parameters. What is
+// not said there is the program's default; see its --help. The words in {{}} are
+// explained at topology.Service.
 func table() []topology.Service {
 	var rows []topology.Service
 	for _, g := range groups() {
@@ -52,39 +53,29 @@ func groupNames() string {
 	return strings.Join(append(names, all), ", ")
 }
 
-// choose returns the services of groups, and those that they need.
+// choose returns the services of groups, and those of the groups that they need: a part
+// of one would be of no use.
 func choose(wanted []string) ([]topology.Service, error) {
-	if slices.Contains(wanted, all) {
-		return table(), nil
-	}
-	known, names := groups(), []string{}
-	chosen := map[string]bool{}
-	for i, g := range known {
-		names = append(names, g.name)
-		if i == 0 || slices.Contains(wanted, g.name) {
-			include(chosen, g.services...)
-		}
-	}
+	known := groups()
+	chosen := map[string]bool{known[0].name: true}
 	for _, name := range wanted {
-		if !slices.Contains(names, name) {
+		if name != all && !slices.ContainsFunc(known, func(g group) bool { return g.name == name }) {
 			return nil, fmt.Errorf("there is no group %q: want %s", name, groupNames())
 		}
+		chosen[name] = true
 	}
-	return slices.DeleteFunc(table(), func(s topology.Service) bool { return !chosen[s.Name] }), nil
-}
-
-// include adds services, with the whole groups of those that they need: a part of one
-// would be of no use.
-func include(chosen map[string]bool, services ...topology.Service) {
-	for _, s := range services {
-		if chosen[s.Name] {
+	var rows []topology.Service
+	for _, g := range slices.Backward(known) { // a group needs those before it
+		if !chosen[g.name] && !chosen[all] && !neededBy(rows, g) {
 			continue
 		}
-		chosen[s.Name] = true
-		for _, g := range groups() {
-			if slices.ContainsFunc(g.services, func(other topology.Service) bool { return slices.Contains(s.Needs, other.Name) }) {
-				include(chosen, g.services...)
-			}
-		}
+		rows = append(slices.Clone(g.services), rows...)
 	}
+	return rows, nil
+}
+
+func neededBy(rows []topology.Service, g group) bool {
+	return slices.ContainsFunc(rows, func(row topology.Service) bool {
+		return slices.ContainsFunc(g.services, func(s topology.Service) bool { return slices.Contains(row.Needs, s.Name) })
+	})
 }

@@ -12,6 +12,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"strconv"
 	"strings"
 	"syscall"
@@ -38,12 +39,19 @@ func TestMain(m *testing.M) {
 
 func testFleet() definition {
 	program := "./internal/fleet/testdata/testprog"
+	rows := []topology.Service{
+		{Name: "web", Package: program, Count: 2, Env: map[string]string{"TEST_GRANDCHILD": "on", "TEST_EXIT_FILE": `{{private "exit"}}`}},
+		{Name: "edge", Package: program, Count: 2, Needs: []string{"web"}, Env: map[string]string{"UPSTREAM": `{{endpoints "web"}}`},
+			Public:    []topology.Public{{Name: "https", Variable: "LISTEN_ADDR"}},
+			Datagrams: &topology.Datagrams{Name: "http3", Variable: "TEST_HTTP3_ADDR", Public: "https"}},
+	}
 	return definition{
-		table: []topology.Service{
-			{Name: "web", Package: program, Count: 2, Env: map[string]string{"TEST_GRANDCHILD": "on", "TEST_EXIT_FILE": `{{private "exit"}}`}},
-			{Name: "edge", Package: program, Count: 2, Needs: []string{"web"}, Env: map[string]string{"UPSTREAM": `{{endpoints "web"}}`},
-				Public:    []topology.Public{{Name: "https", Variable: "LISTEN_ADDR"}},
-				Datagrams: &topology.Datagrams{Name: "http3", Variable: "TEST_HTTP3_ADDR", Public: "https"}},
+		table: rows,
+		choose: func(groups []string) ([]topology.Service, error) {
+			if slices.Contains(groups, "web") {
+				return rows[:1], nil
+			}
+			return rows, nil
 		},
 		common: map[string]string{
 			"DRAIN_DELAY": "20ms", "DRAIN_TIMEOUT": "1s", "TEST_GREETING": `{{secret "admin-token"}}`, "TEST_JOURNAL": `{{shared "dictionary/journal"}}`,
@@ -415,4 +423,19 @@ func TestSecretsAreMadeOnceForTheirOwnerOnly(t *testing.T) {
 	if err != nil || info.Mode().Perm() != 0o600 {
 		t.Errorf("mode %v, %v", info.Mode(), err)
 	}
+}
+
+func TestTheGroupsThatWereAskedForRun(t *testing.T) {
+	t.Parallel()
+	p := newPlace(t)
+	p.upDetached("web")
+	for _, one := range p.fleet().Processes {
+		if one.Name != "web" {
+			t.Errorf("%s runs, which nobody asked for", one.Instance)
+		}
+	}
+	if code, out := p.local("up", "-d", "--https-port", "0", "--http-port", "0"); code != exitFailed || !strings.Contains(out, "without edge") {
+		t.Errorf("up with more groups: exit %d, %q", code, out)
+	}
+	p.must("down")
 }

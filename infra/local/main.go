@@ -48,7 +48,7 @@ func run(what definition, args []string) int {
 // definition is a fleet that can be run.
 type definition struct {
 	table   []topology.Service
-	choose  func(groups []string) ([]topology.Service, error) // of the table; nil: it has no groups
+	choose  func(groups []string) ([]topology.Service, error) // of the table
 	common  map[string]string
 	prepare func(dir string) func(context.Context) error // see fleet.Config.Prepare
 }
@@ -69,7 +69,7 @@ type grammar struct {
 	Resume   nameCommand     `cmd:"" help:"Let a paused process go on."`
 	Restart  nameCommand     `cmd:"" help:"Restart a process, or all of a service, one after the other."`
 	Scale    scaleCommand    `cmd:"" help:"Change the number of replicas of a service."`
-	Topology topologyCommand `cmd:"" help:"Show what up would start."`
+	Topology topologyCommand `cmd:"" help:"Show what there is to start."`
 }
 
 // session is what commands work with.

@@ -55,6 +55,6 @@ func mariadb(peer, number string) *topology.Real {
 	return &topology.Real{
 		Program: "mariadbd", Script: `{{file "infra/backends/mysql/real.sh"}}`,
 		Args: []string{`{{private "real"}}`, `{{port "data"}}`, `{{secret "guestbook-database"}}`, `{{port "` + peer + `"}}`, number},
-		Ping: "\n", Pong: "\x00\x00\x00\n",
+		Ping: "\n", Pong: "(?s)^.\x00\x00\x00\n",
 	}
 }

@@ -15,7 +15,7 @@ func thesaurusPod() []topology.Service {
 			Real: &topology.Real{
 				Program: "memcached",
 				Args:    []string{"-p", `{{port "data"}}`, "-l", "127.0.0.1", "-U", "0", "-m", "64", "-u", "nobody"},
-				Ping:    "version\r\n", Pong: "VERSION ",
+				Ping:    "version\r\n", Pong: "^VERSION ",
 			},
 		},
 		{

@@ -166,6 +166,19 @@ func TestAGroupComesWithWhatItNeeds(t *testing.T) {
 			t.Errorf("%v: %v", c.wanted, err)
 		}
 	}
+	known := map[string]bool{}
+	for _, g := range groups() {
+		for _, s := range g.services {
+			known[s.Name] = true
+		}
+		for _, s := range g.services {
+			for _, need := range s.Needs {
+				if !known[need] {
+					t.Errorf("%s needs %s, which is in a later group", s.Name, need)
+				}
+			}
+		}
+	}
 	if _, err := choose([]string{"legcay"}); err == nil || !strings.Contains(err.Error(), "legacy") {
 		t.Errorf("the right names are not told: %v", err)
 	}

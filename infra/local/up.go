@@ -36,10 +36,8 @@ const settle = 1200 * time.Millisecond
 
 func (c *upCommand) Run(ctx context.Context, s session) error {
 	var err error
-	if s.choose != nil {
-		if s.table, err = s.choose(c.Groups); err != nil {
-			return usageError{err}
-		}
+	if s.table, err = s.choose(c.Groups); err != nil {
+		return usageError{err}
 	}
 	sets, err := overrides(s.table, c.Set)
 	if err != nil {

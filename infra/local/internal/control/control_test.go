@@ -1,9 +1,11 @@
 package control
 
 import (
+	"bufio"
 	"context"
 	"errors"
 	"net"
+	"net/http"
 	"os"
 	"path/filepath"
 	"strings"
@@ -39,6 +41,7 @@ func TestNoRunnerIsToldFromABrokenOne(t *testing.T) {
 	ln.(*net.UnixListener).SetUnlinkOnClose(false)
 	go func() {
 		if conn, err := ln.Accept(); err == nil {
+			_, _ = http.ReadRequest(bufio.NewReader(conn)) // or the kernel would reset the connection, as for one that is gone
 			conn.Close()
 		}
 	}()

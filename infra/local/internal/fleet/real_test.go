@@ -29,7 +29,7 @@ func TestARealServerStandsInAndIsSupervised(t *testing.T) {
 	}
 	h, _ := up(t, cfg)
 	before := h.process("base-1")
-	if err := supervise.Ping(before.Data, "PING\r\n", "+")(context.Background()); err != nil || before.Admin != "" {
+	if err := supervise.Ping(before.Data, "PING\r\n", "^[+]")(context.Background()); err != nil || before.Admin != "" {
 		t.Errorf("%+v: %v", before, err)
 	}
 	h.mu.Lock()

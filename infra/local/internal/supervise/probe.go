@@ -8,6 +8,7 @@ import (
 	"io"
 	"net"
 	"net/http"
+	"regexp"
 	"strings"
 	"time"
 )
@@ -39,7 +40,7 @@ func HTTP(addr string) Probe {
 	}
 }
 
-// Ping sends a line and wants an answer that has pong in it.
+// Ping sends a line and wants an answer that the expression pong matches.
 func Ping(addr, line, pong string) Probe {
 	return func(ctx context.Context) error {
 		var d net.Dialer
@@ -55,7 +56,7 @@ func Ping(addr, line, pong string) Probe {
 			return err
 		}
 		answer, err := bufio.NewReader(conn).ReadString('\n')
-		if err != nil || !strings.Contains(answer, pong) {
+		if good, wrong := regexp.MatchString(pong, answer); err != nil || wrong != nil || !good {
 			return fmt.Errorf("not ready: it answers %q", answer)
 		}
 		return nil

@@ -138,7 +138,7 @@ func (r resolver) datagrams() map[string]string {
 func (r resolver) real(server string) (Process, error) {
 	p := Process{
 		Service: r.service.Name, Name: r.name, Program: server, Data: r.join(r.pair.Data),
-		Env: map[string]string{}, Ping: r.service.Real.Ping, Pong: cmp.Or(r.service.Real.Pong, "+"), Grace: 10 * time.Second,
+		Env: map[string]string{}, Ping: r.service.Real.Ping, Pong: cmp.Or(r.service.Real.Pong, "^[+]"), Grace: 10 * time.Second,
 		Ports: []Port{{"data", r.pair.Data, "tcp"}},
 	}
 	args := r.service.Real.Args

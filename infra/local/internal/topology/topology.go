@@ -55,8 +55,8 @@ type Real struct {
 	Program string   // as found in PATH
 	Script  string   // template: prepares what it needs and becomes it; its first argument is the path of Program
 	Args    []string // templates: {{port}} and {{private}} as in Env
-	Ping    string   // what a ready server answers with a line that has Pong in it
-	Pong    string   // "+" when empty, as Redis answers
+	Ping    string   // what a ready server answers with a line that Pong matches
+	Pong    string   // a regular expression; "^[+]" when empty, as Redis answers
 }
 
 // Pair is the ports of a process.
@@ -77,7 +77,7 @@ type Process struct {
 	Ports   []Port            `json:"ports"`
 	Inherit []string          `json:"inherit,omitempty"` // public listeners, from descriptor 3 on
 	Ping    string            `json:"ping,omitempty"`    // instead of /readyz
-	Pong    string            `json:"pong,omitempty"`    // what the answer begins with
+	Pong    string            `json:"pong,omitempty"`    // the expression that the answer matches
 	Grace   time.Duration     `json:"-"`                 // from SIGTERM to SIGKILL
 }
 
