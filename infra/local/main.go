@@ -1,6 +1,6 @@
-// Command local runs the whole fleet on one machine, without Docker: every
-// program is built and started as a real process under its own name, that can be
-// looked at, killed, paused and restarted.
+// Command local runs the fleet on one machine, without Docker: the serving path,
+// and the groups of pods that are asked for. Every program is built and started as a real process under its own
+// name, that can be looked at, killed, paused and restarted.
 //
 //	go run ./infra/local up [-d] [GROUP]   build, start, and show the logs; -d: in the background
 //	go run ./infra/local status            the table again

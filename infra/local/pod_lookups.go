@@ -21,8 +21,8 @@ func lookupsPod() []topology.Service {
 			Name: "redisshard", Pod: "lookups", Package: "./ambassadors/redisshard/cmd/redisshard", Count: 1, Single: true, Needs: []string{"redis-shard"},
 			Env: map[string]string{
 				"REDISSHARD_SERVERS":       `{{addrs "redis-shard"}}`,
-				"REDISSHARD_HASH":          "murmur", // see its README on numbers in a row
-				"REDISSHARD_TIMEOUT":       "400ms",  // with the next one: of the book
+				"REDISSHARD_HASH":          shardHash,
+				"REDISSHARD_TIMEOUT":       "400ms", // with the next one: of the book
 				"REDISSHARD_FAILURE_LIMIT": "1",
 				"DRAIN_DELAY":              "0s",
 			},

@@ -47,5 +47,5 @@ func thesaurusPod() []topology.Service {
 	}
 }
 
-// shardHash spreads words that differ by little, as words do.
+// shardHash spreads keys that differ by little, as words do and numbers in a row.
 const shardHash = "murmur"

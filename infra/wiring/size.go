@@ -5,7 +5,7 @@ import (
 	"strings"
 )
 
-// What decides how large the binaries of images are; the Dockerfile has the same.
+// What decides how large the binaries of images are, and how much memory they take.
 const (
 	imageTags    = "grpcnotrace"
 	imageLinking = "-s -w"

@@ -115,6 +115,19 @@ func TestImagesAreSmall(t *testing.T) {
 }
 
 // Compose builds what it runs: every image of ours is a stage.
+// Figures that are told of the local fleet and of the proofs are those of images.
+func TestEverybodyBuildsWithTheTagsOfImages(t *testing.T) {
+	for _, name := range []string{"infra/local/internal/build/build.go", "loadtest/rig/rig.go"} {
+		text, err := os.ReadFile(filepath.Join(root, name))
+		if err != nil {
+			t.Fatal(err)
+		}
+		if !strings.Contains(string(text), `"-tags", "`+imageTags+`"`) {
+			t.Errorf("%s: builds without -tags %s", name, imageTags)
+		}
+	}
+}
+
 func TestEveryProgramHasAStageAndAService(t *testing.T) {
 	text, err := os.ReadFile(filepath.Join(root, "infra", "docker", "Dockerfile"))
 	if err != nil {

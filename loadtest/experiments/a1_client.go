@@ -17,8 +17,8 @@ type redisClient struct {
 	in   *bufio.Reader
 }
 
-// redisPatience bounds a wait for answers: an experiment hangs no longer.
-const redisPatience = 30 * time.Second
+// patience bounds a wait for answers: an experiment hangs no longer.
+const patience = 30 * time.Second
 
 func dialRedis(ctx context.Context, addr string) (*redisClient, error) {
 	d := net.Dialer{Timeout: 5 * time.Second}
@@ -48,12 +48,34 @@ func (c *redisClient) touch(key string, write bool) (failed bool, err error) {
 		words = []string{"SET", key, "v"}
 	}
 	answer, err := c.do(words...)
-	return isError(answer), err
+	return c.isError(answer), err
+}
+
+// isError implements keeper.
+func (c *redisClient) isError(answer string) bool { return strings.HasPrefix(answer, "-") }
+
+// setAll implements keeper.
+func (c *redisClient) setAll(keys []string, value string) error {
+	answers, err := c.pipeline(len(keys), func(i int) []string { return []string{"SET", keys[i], value} })
+	if err != nil {
+		return err
+	}
+	for i, answer := range answers {
+		if answer != "+OK" {
+			return fmt.Errorf("SET %q: %s", keys[i], answer)
+		}
+	}
+	return nil
+}
+
+// getAll implements keeper.
+func (c *redisClient) getAll(keys []string) ([]string, error) {
+	return c.pipeline(len(keys), func(i int) []string { return []string{"GET", keys[i]} })
 }
 
 // pipeline sends n commands and returns their answers.
 func (c *redisClient) pipeline(n int, command func(i int) []string) ([]string, error) {
-	if err := c.conn.SetDeadline(time.Now().Add(redisPatience)); err != nil {
+	if err := c.conn.SetDeadline(time.Now().Add(patience)); err != nil {
 		return nil, err
 	}
 	sent := make(chan error, 1)

@@ -19,7 +19,7 @@ func manyClients(ctx context.Context, r *proof.Report) error {
 	if err := g.Build(ctx, "redisshard", "redis"); err != nil {
 		return err
 	}
-	procs, ambassador, err := embeddedShards(ctx, g, 3, nil)
+	procs, ambassador, err := ofRedis().embedded(ctx, g, 3, nil)
 	if err != nil {
 		return err
 	}
@@ -60,31 +60,6 @@ func manyClients(ctx context.Context, r *proof.Report) error {
 	r.Measured(fmt.Sprintf("memory with %d clients", clients), float64(full)/(1<<20), "MiB")
 	r.Note("Without an ambassador, and with connections of their own to each shard, the clients would need %d.", 3*clients)
 	return nil
-}
-
-// embeddedShards starts shards of the tree, with an ambassador that ejects one
-// after its first failure, for two seconds. through, where it is not nil, gives
-// the address under which the ambassador knows a shard.
-func embeddedShards(ctx context.Context, g *rig.Rig, n int, through func(i int, p *rig.Proc) (string, error)) (procs []*rig.Proc, ambassador *rig.Proc, err error) {
-	var servers []string
-	for i := range n {
-		p, err := g.Service(ctx, "redis", fmt.Sprintf("shard-%d", i), map[string]string{"DRAIN_DELAY": "0s"})
-		if err != nil {
-			return nil, nil, err
-		}
-		addr := p.Data
-		if through != nil {
-			if addr, err = through(i, p); err != nil {
-				return nil, nil, err
-			}
-		}
-		procs, servers = append(procs, p), append(servers, fmt.Sprintf("%s:1 server%d", addr, i))
-	}
-	ambassador, err = g.Service(ctx, "redisshard", "redisshard", map[string]string{
-		"REDISSHARD_SERVERS": strings.Join(servers, ","), "REDISSHARD_HASH": "murmur", "REDISSHARD_TIMEOUT": shardTimeout.String(),
-		"REDISSHARD_FAILURE_LIMIT": "1", "REDISSHARD_RETRY_TIMEOUT": shardRetry.String(),
-	})
-	return procs, ambassador, err
 }
 
 // connectionsOf asks a server how many clients it has, beside the one that asks.

@@ -36,11 +36,39 @@ func (c *memcachedClient) touch(key string, write bool) (failed bool, err error)
 	} else {
 		answer, err = c.get(key)
 	}
-	return strings.HasPrefix(answer, "SERVER_ERROR"), err
+	return c.isError(answer), err
+}
+
+// isError implements keeper.
+func (c *memcachedClient) isError(answer string) bool {
+	return strings.HasPrefix(answer, "SERVER_ERROR")
+}
+
+// setAll implements keeper.
+func (c *memcachedClient) setAll(keys []string, value string) error {
+	answers, err := c.pipeline(len(keys), func(i int) string { return setCommand(keys[i], value) })
+	if err != nil {
+		return err
+	}
+	for i, answer := range answers {
+		if answer != "STORED" {
+			return fmt.Errorf("set %q: %s", keys[i], answer)
+		}
+	}
+	return nil
+}
+
+// getAll implements keeper.
+func (c *memcachedClient) getAll(keys []string) ([]string, error) {
+	return c.pipeline(len(keys), func(i int) string { return "get " + keys[i] + "\r\n" })
+}
+
+func setCommand(key, value string) string {
+	return fmt.Sprintf("set %s 0 0 %d\r\n%s\r\n", key, len(value), value)
 }
 
 func (c *memcachedClient) set(key, value string) (string, error) {
-	return c.do(fmt.Sprintf("set %s 0 0 %d\r\n%s\r\n", key, len(value), value))
+	return c.do(setCommand(key, value))
 }
 
 // get returns the value, "nil" for nothing, or an error's line.
@@ -56,7 +84,7 @@ func (c *memcachedClient) do(command string) (string, error) {
 
 // pipeline sends n commands and returns their answers.
 func (c *memcachedClient) pipeline(n int, command func(i int) string) ([]string, error) {
-	if err := c.conn.SetDeadline(time.Now().Add(redisPatience)); err != nil {
+	if err := c.conn.SetDeadline(time.Now().Add(patience)); err != nil {
 		return nil, err
 	}
 	sent := make(chan error, 1)
@@ -105,14 +133,14 @@ func (c *memcachedClient) read() (string, error) {
 	return string(value[:size]), nil
 }
 
-// connections asks a memcached how many clients it has, beside the one that asks.
+// memcachedConnections asks a memcached how many clients it has, beside the one that asks.
 func memcachedConnections(ctx context.Context, addr string) (int, error) {
 	c, err := dialMemcached(ctx, addr)
 	if err != nil {
 		return 0, err
 	}
 	defer c.close()
-	if err := c.conn.SetDeadline(time.Now().Add(redisPatience)); err != nil {
+	if err := c.conn.SetDeadline(time.Now().Add(patience)); err != nil {
 		return 0, err
 	}
 	if _, err := io.WriteString(c.conn, "stats\r\n"); err != nil {

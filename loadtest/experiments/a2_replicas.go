@@ -72,9 +72,8 @@ func replicatedShards(ctx context.Context, g *rig.Rig, n int) (first, router *ri
 		servers = append(servers, fmt.Sprintf("%s:1 server%d", pair[0].Data, i))
 		replicas = append(replicas, fmt.Sprintf("server%d %s", i, pair[1].Data))
 	}
-	router, err = g.Service(ctx, "memcacheshard", "memcacheshard", map[string]string{
-		"MEMCACHESHARD_SERVERS": strings.Join(servers, ","), "MEMCACHESHARD_REPLICAS": strings.Join(replicas, ","), "MEMCACHESHARD_HASH": "murmur",
-		"MEMCACHESHARD_TIMEOUT": shardTimeout.String(), "MEMCACHESHARD_FAILURE_LIMIT": "1", "MEMCACHESHARD_RETRY_TIMEOUT": shardRetry.String(),
+	router, err = ofMemcached().start(ctx, g, servers, map[string]string{
+		"REPLICAS": strings.Join(replicas, ","), "HASH": "murmur", "TIMEOUT": shardTimeout.String(), "FAILURE_LIMIT": "1", "RETRY_TIMEOUT": shardRetry.String(),
 	})
 	return first, router, err
 }
@@ -159,7 +158,7 @@ func (c *counting) note(answer string, last int, took time.Duration) {
 
 // awaitLive waits until no server is set aside.
 func awaitLive(ctx context.Context, router *rig.Proc) error {
-	for began := time.Now(); time.Since(began) < 30*time.Second; {
+	return until(ctx, "all replicas are live", func() (bool, error) {
 		var pools []struct {
 			Shards []struct {
 				Servers []struct {
@@ -168,22 +167,17 @@ func awaitLive(ctx context.Context, router *rig.Proc) error {
 			} `json:"shards"`
 		}
 		if err := getJSON(ctx, "http://"+router.Admin+"/shards", &pools); err != nil {
-			return err
+			return false, err
 		}
-		all := true
 		for _, s := range pools[0].Shards {
 			for _, server := range s.Servers {
-				all = all && server.Live
+				if !server.Live {
+					return false, nil
+				}
 			}
 		}
-		if all {
-			return nil
-		}
-		if err := pause(ctx, 10*time.Millisecond); err != nil {
-			return err
-		}
-	}
-	return fmt.Errorf("the replica did not come back in 30 s")
+		return true, nil
+	})
 }
 
 // memoryOf is the memory of processes in MiB.

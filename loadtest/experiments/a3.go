@@ -92,15 +92,10 @@ func fresh(ctx context.Context, addr string) (string, error) {
 
 // begins waits until a broker that knew of no database reaches the first one.
 func begins(ctx context.Context, addr, name string) error {
-	for began := time.Now(); time.Since(began) < 30*time.Second; {
-		if now, err := fresh(ctx, addr); err == nil && now == name {
-			return nil
-		}
-		if err := pause(ctx, 20*time.Millisecond); err != nil {
-			return err
-		}
-	}
-	return fmt.Errorf("connections do not reach %s", name)
+	return until(ctx, "connections reach "+name, func() (bool, error) {
+		now, err := fresh(ctx, addr)
+		return err == nil && now == name, nil
+	})
 }
 
 // follows waits until new connections reach another server, and tells how long

@@ -3,9 +3,7 @@ package experiments
 import (
 	"context"
 	"database/sql"
-	"encoding/json"
 	"fmt"
-	"net/http"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -192,15 +190,5 @@ type brokerView struct {
 }
 
 func brokerStatus(ctx context.Context, broker *rig.Proc) (v brokerView, err error) {
-	req, err := http.NewRequestWithContext(ctx, http.MethodGet, "http://"+broker.Admin+"/v1/target", nil)
-	if err != nil {
-		return v, err
-	}
-	req.Close = true
-	resp, err := http.DefaultClient.Do(req)
-	if err != nil {
-		return v, err
-	}
-	defer resp.Body.Close()
-	return v, json.NewDecoder(resp.Body).Decode(&v)
+	return v, getJSON(ctx, "http://"+broker.Admin+"/v1/target", &v)
 }

@@ -97,23 +97,14 @@ func refused(ctx context.Context, r *proof.Report, broker *rig.Proc, when string
 
 // downs waits until the broker knows that so many are down.
 func downs(ctx context.Context, broker *rig.Proc, n int) error {
-	for deadline := time.Now().Add(30 * time.Second); time.Now().Before(deadline); {
+	return until(ctx, fmt.Sprintf("the broker knows that %d are down", n), func() (bool, error) {
 		v, err := brokerStatus(ctx, broker)
-		if err != nil {
-			return err
-		}
 		down := 0
 		for _, t := range v.Targets {
 			if t.Health == "down" {
 				down++
 			}
 		}
-		if down == n {
-			return nil
-		}
-		if err := pause(ctx, 20*time.Millisecond); err != nil {
-			return err
-		}
-	}
-	return fmt.Errorf("the broker does not notice that %d are down", n)
+		return down == n, err
+	})
 }

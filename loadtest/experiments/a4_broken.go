@@ -132,7 +132,7 @@ func breakArm(ctx context.Context, r *proof.Report, how string, signal syscall.S
 	}
 	var report splitReport
 	if err == nil {
-		report, err = a.until(ctx, func(s splitReport) bool { return len(s.Experiments) == 1 && s.Experiments[0].State == "stopped" })
+		report, err = a.until(ctx, "the experiment is stopped", func(s splitReport) bool { return len(s.Experiments) == 1 && s.Experiments[0].State == "stopped" })
 	}
 	if err == nil {
 		err = pause(ctx, quiet)

@@ -29,11 +29,7 @@ func calls(ctx context.Context, r *proof.Report, addr, user string) (duel.Sample
 	result := openloop.Load{Rate: splitRate, Duration: r.Span(10*time.Second, 2*time.Second), Send: func(ctx context.Context, _ int) openloop.Answer {
 		return client.Get(ctx, "/1024/page", header)
 	}}.Run(ctx)
-	s := duel.Sample{Ops: result.Good, Errors: result.Failed, Took: result.Took, P50: result.Latency.Quantile(0.5), P99: result.Latency.Quantile(0.99)}
-	for reason, n := range result.Reasons {
-		s.Remarks = append(s.Remarks, fmt.Sprintf("%d × %s", n, reason))
-	}
-	return s, nil
+	return sampleOf(result), nil
 }
 
 // added compares the way through the ambassador, to production and to the experiment, with the way without it.

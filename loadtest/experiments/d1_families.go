@@ -82,7 +82,7 @@ func sameFamilies(ctx context.Context, r *proof.Report) error {
 	if err != nil {
 		return err
 	}
-	cluster, err := redisServer(ctx, g, "cluster", "--cluster-enabled", "yes", "--cluster-config-file", "cluster.conf")
+	cluster, err := g.RedisServer(ctx, "cluster", "--cluster-enabled", "yes", "--cluster-config-file", "cluster.conf")
 	if err != nil {
 		return err
 	}
@@ -91,7 +91,7 @@ func sameFamilies(ctx context.Context, r *proof.Report) error {
 	}
 	var extra []string
 	for _, redis := range []*rig.Proc{master, replica, cluster} {
-		ours, theirs, err := both(ctx, g, redis, nil)
+		ours, theirs, err := both(ctx, g, redis)
 		if err != nil {
 			return err
 		}

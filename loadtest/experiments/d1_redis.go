@@ -14,26 +14,6 @@ import (
 // realExporter is the program that redismetrics is compared with, as Debian names it.
 const realExporter = "prometheus-redis-exporter"
 
-// redisServer starts a real Redis with more arguments.
-func redisServer(ctx context.Context, g *rig.Rig, name string, more ...string) (*rig.Proc, error) {
-	path, err := rig.Find("redis-server")
-	if err != nil {
-		return nil, err
-	}
-	addr, err := rig.Addr()
-	if err != nil {
-		return nil, err
-	}
-	_, port, _ := net.SplitHostPort(addr)
-	args := append([]string{"--port", port, "--bind", "127.0.0.1", "--save", "", "--dir", g.Dir, "--dbfilename", name + ".rdb", "--appenddirname", name}, more...)
-	p, err := g.Start(ctx, rig.Spec{Name: name, Path: path, Args: args, Probe: "tcp:" + addr})
-	if err != nil {
-		return nil, err
-	}
-	p.Data = addr
-	return p, nil
-}
-
 // tell sends inline commands to a Redis and reads the first line of each answer.
 func tell(ctx context.Context, addr string, commands ...string) ([]string, error) {
 	var d net.Dialer
@@ -62,12 +42,12 @@ func tell(ctx context.Context, addr string, commands ...string) ([]string, error
 
 // livedIn is a master with a replica, to which everything has happened that is a metric.
 func livedIn(ctx context.Context, g *rig.Rig) (master, replica *rig.Proc, err error) {
-	master, err = redisServer(ctx, g, "master", "--appendonly", "yes", "--latency-monitor-threshold", "1", "--slowlog-log-slower-than", "0", "--enable-debug-command", "yes", "--maxmemory", "100mb")
+	master, err = g.RedisServer(ctx, "master", "--appendonly", "yes", "--latency-monitor-threshold", "1", "--slowlog-log-slower-than", "0", "--enable-debug-command", "yes", "--maxmemory", "100mb")
 	if err != nil {
 		return nil, nil, err
 	}
 	host, port, _ := net.SplitHostPort(master.Data)
-	if replica, err = redisServer(ctx, g, "replica", "--replicaof", host+" "+port); err != nil {
+	if replica, err = g.RedisServer(ctx, "replica", "--replicaof", host+" "+port); err != nil {
 		return nil, nil, err
 	}
 	commands := []string{"DEBUG POPULATE 10000 key 32", "SELECT 3", "SET other 1", "SELECT 0", "SET short 1 EX 1000", "LPUSH short 1", "WRONG", "DEBUG SLEEP 0.02"}
@@ -110,29 +90,16 @@ func without(commands []string, words ...string) []string {
 
 // awaitReplica waits until the master has its replica.
 func awaitReplica(ctx context.Context, master *rig.Proc) error {
-	ctx, cancel := context.WithTimeout(ctx, 20*time.Second)
-	defer cancel()
-	for {
+	return until(ctx, "the replica follows", func() (bool, error) {
 		answers, err := tell(ctx, master.Data, "WAIT 1 100")
-		if err != nil {
-			return fmt.Errorf("wait for the replica: %w", err)
-		}
-		if answers[0] == ":1" {
-			return nil
-		}
-		if err := pause(ctx, 100*time.Millisecond); err != nil {
-			return fmt.Errorf("wait for the replica: %w", err)
-		}
-	}
+		return err == nil && answers[0] == ":1", err
+	})
 }
 
-// both starts the two exporters before one Redis, each on the given CPU.
-func both(ctx context.Context, g *rig.Rig, redis *rig.Proc, env map[string]string, cpus ...int) (ours, theirs *rig.Proc, err error) {
-	full := map[string]string{"REDISMETRICS_ADDR": redis.Data, "REDISMETRICS_ALLOWED_TARGETS": "127.0.0.1:*"}
-	for k, v := range env {
-		full[k] = v
-	}
-	if ours, err = g.Service(ctx, "redismetrics", "redismetrics-"+redis.Spec.Name, full, cpus...); err != nil {
+// both starts the two exporters before one Redis.
+func both(ctx context.Context, g *rig.Rig, redis *rig.Proc) (ours, theirs *rig.Proc, err error) {
+	env := map[string]string{"REDISMETRICS_ADDR": redis.Data, "REDISMETRICS_ALLOWED_TARGETS": "127.0.0.1:*"}
+	if ours, err = g.Service(ctx, "redismetrics", "redismetrics-"+redis.Spec.Name, env); err != nil {
 		return nil, nil, err
 	}
 	path, err := rig.Find(realExporter)
@@ -143,7 +110,7 @@ func both(ctx context.Context, g *rig.Rig, redis *rig.Proc, env map[string]strin
 	if err != nil {
 		return nil, nil, err
 	}
-	theirs, err = g.Start(ctx, rig.Spec{Name: "redis_exporter-" + redis.Spec.Name, Path: path, Args: []string{"-redis.addr", "redis://" + redis.Data, "-web.listen-address", addr}, CPUs: cpus, Probe: "tcp:" + addr})
+	theirs, err = g.Start(ctx, rig.Spec{Name: "redis_exporter-" + redis.Spec.Name, Path: path, Args: []string{"-redis.addr", "redis://" + redis.Data, "-web.listen-address", addr}, Probe: "tcp:" + addr})
 	if err != nil {
 		return nil, nil, err
 	}

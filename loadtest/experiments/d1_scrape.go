@@ -86,7 +86,7 @@ func scrapes(ctx context.Context, r *proof.Report) error {
 	if err != nil {
 		return err
 	}
-	ours, theirs, err := both(ctx, g, master, nil)
+	ours, theirs, err := both(ctx, g, master)
 	if err != nil {
 		return err
 	}
@@ -120,7 +120,7 @@ func hungRedis(ctx context.Context, r *proof.Report) error {
 	if err := g.Build(ctx, "redismetrics"); err != nil {
 		return err
 	}
-	redis, err := redisServer(ctx, g, "hung")
+	redis, err := g.RedisServer(ctx, "hung")
 	if err != nil {
 		return err
 	}

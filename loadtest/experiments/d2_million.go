@@ -5,7 +5,6 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
-	"net/http"
 	"os"
 	"path/filepath"
 	"time"
@@ -26,17 +25,7 @@ type sourceState struct {
 }
 
 func askLognorm(ctx context.Context, p *rig.Proc) (s sourceState, err error) {
-	req, err := http.NewRequestWithContext(ctx, http.MethodGet, "http://"+p.Data+"/v1/sources/files", nil)
-	if err != nil {
-		return s, err
-	}
-	req.Close = true
-	resp, err := http.DefaultClient.Do(req)
-	if err != nil {
-		return s, err
-	}
-	defer resp.Body.Close()
-	return s, json.NewDecoder(resp.Body).Decode(&s)
+	return s, getJSON(ctx, "http://"+p.Data+"/v1/sources/files", &s)
 }
 
 // manyLines is how many lines an experiment has.

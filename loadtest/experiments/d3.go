@@ -75,7 +75,7 @@ func probe(ctx context.Context, health *rig.Proc, path string) (v healthView, er
 	return v, err
 }
 
-// until asks until it is so, and tells how long that took and the slowest answer.
+// untilHealth asks until it is so, and tells how long that took and the slowest answer.
 func untilHealth(ctx context.Context, health *rig.Proc, path string, limit time.Duration, so func(healthView) bool) (took, slowest time.Duration, err error) {
 	began := time.Now()
 	for {

@@ -6,6 +6,7 @@ import (
 	"sync"
 	"time"
 
+	"github.com/flotilla-dev/flotilla/loadtest/duel"
 	"github.com/flotilla-dev/flotilla/loadtest/hist"
 	"github.com/flotilla-dev/flotilla/loadtest/openloop"
 )
@@ -81,6 +82,15 @@ func (r *looped) count(a openloop.Answer, latency time.Duration) {
 	if isHit(a.Cache) {
 		r.hits++
 	}
+}
+
+// sampleOf is the result of an open loop as one round of a duel.
+func sampleOf(result openloop.Result) duel.Sample {
+	s := duel.Sample{Ops: result.Good, Errors: result.Failed, Took: result.Took, P50: result.Latency.Quantile(0.5), P99: result.Latency.Quantile(0.99)}
+	for reason, n := range result.Reasons {
+		s.Remarks = append(s.Remarks, fmt.Sprintf("%d × %s", n, reason))
+	}
+	return s
 }
 
 func milliseconds(d time.Duration) float64 { return d.Seconds() * 1000 }

@@ -2,11 +2,9 @@ package experiments
 
 import (
 	"context"
-	"encoding/json"
 	"fmt"
 	"math"
 	"math/rand/v2"
-	"net/http"
 	"time"
 
 	"github.com/flotilla-dev/flotilla/loadtest/chart"
@@ -109,17 +107,8 @@ func spread(ctx context.Context, r *proof.Report, g *rig.Rig, origin *rig.Origin
 
 // pageWeight asks a cache what it holds.
 func pageWeight(ctx context.Context, admin string) (float64, error) {
-	req, err := http.NewRequestWithContext(ctx, http.MethodGet, "http://"+admin+"/v1/stats", nil)
-	if err != nil {
-		return 0, err
-	}
-	resp, err := http.DefaultClient.Do(req)
-	if err != nil {
-		return 0, fmt.Errorf("ask the cache what it holds: %w", err)
-	}
-	defer resp.Body.Close()
 	var held struct{ Resources, Bytes float64 }
-	if err := json.NewDecoder(resp.Body).Decode(&held); err != nil || held.Resources == 0 {
+	if err := getJSON(ctx, "http://"+admin+"/v1/stats", &held); err != nil || held.Resources == 0 {
 		return 0, fmt.Errorf("ask the cache what it holds: %+v, %w", held, err)
 	}
 	return held.Bytes / held.Resources, nil

@@ -87,11 +87,7 @@ func polite(ctx context.Context, caches []*rig.Proc, span time.Duration, withFlo
 	}}.Run(ctx)
 	stop()
 	wg.Wait()
-	s := duel.Sample{Ops: result.Good, Errors: result.Failed, Took: result.Took, P50: result.Latency.Quantile(0.5), P99: result.Latency.Quantile(0.99)}
-	for reason, n := range result.Reasons {
-		s.Remarks = append(s.Remarks, fmt.Sprintf("%d × %s", n, reason))
-	}
-	return s, floodErr
+	return sampleOf(result), floodErr
 }
 
 var errNoFlood = errors.New("the flood sent nothing")

@@ -80,11 +80,7 @@ func users(ctx context.Context, r *proof.Report, edge *rig.Proc, p pair, attack 
 	}
 	defer client.Close()
 	result := openloop.Load{Rate: 500, Duration: r.Span(10*time.Second, 2*time.Second), Send: client.Getter("/1024/page")}.Run(ctx)
-	s := duel.Sample{Ops: result.Good, Errors: result.Failed, Took: result.Took, P50: result.Latency.Quantile(0.5), P99: result.Latency.Quantile(0.99)}
-	for reason, n := range result.Reasons {
-		s.Remarks = append(s.Remarks, fmt.Sprintf("%d × %s", n, reason))
-	}
-	return s, nil
+	return sampleOf(result), nil
 }
 
 // loris is the attack: a process of its own, of low priority, because the attackers'

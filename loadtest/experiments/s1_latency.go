@@ -2,7 +2,6 @@ package experiments
 
 import (
 	"context"
-	"fmt"
 	"time"
 
 	"github.com/flotilla-dev/flotilla/loadtest/duel"
@@ -45,10 +44,6 @@ func asked(r *proof.Report, t openloop.Target) func(context.Context) (duel.Sampl
 		}
 		defer client.Close()
 		result := openloop.Load{Rate: 200, Duration: r.Span(10*time.Second, time.Second), Send: client.Getter("/")}.Run(ctx)
-		s := duel.Sample{Ops: result.Good, Errors: result.Failed, Took: result.Took, P50: result.Latency.Quantile(0.5), P99: result.Latency.Quantile(0.99)}
-		for reason, n := range result.Reasons {
-			s.Remarks = append(s.Remarks, fmt.Sprintf("%d × %s", n, reason))
-		}
-		return s, nil
+		return sampleOf(result), nil
 	}
 }

@@ -2,9 +2,7 @@ package experiments
 
 import (
 	"context"
-	"encoding/json"
 	"fmt"
-	"net/http"
 	"os"
 	"strconv"
 	"strings"
@@ -120,36 +118,13 @@ func compareHolder(r *proof.Report, s topzSnapshot, pid int) error {
 }
 
 // nextTopz waits for a sample that is younger than one.
-func nextTopz(ctx context.Context, url string, than time.Time) (topzSnapshot, error) {
-	ctx, cancel := context.WithTimeout(ctx, 10*time.Second)
-	defer cancel()
-	for {
-		s, err := readTopz(ctx, url)
-		if err != nil || s.At.After(than) && s.Interval > 0 {
-			return s, err
-		}
-		select {
-		case <-time.After(5 * time.Millisecond):
-		case <-ctx.Done():
-			return s, fmt.Errorf("wait for the next sample of topz: %w", ctx.Err())
-		}
-	}
-}
-
-func readTopz(ctx context.Context, url string) (s topzSnapshot, err error) {
-	req, err := http.NewRequestWithContext(ctx, http.MethodGet, url, nil)
-	if err != nil {
-		return s, err
-	}
-	resp, err := http.DefaultClient.Do(req)
-	if err != nil {
-		return s, fmt.Errorf("ask topz: %w", err)
-	}
-	defer resp.Body.Close()
-	if err := json.NewDecoder(resp.Body).Decode(&s); err != nil {
-		return s, fmt.Errorf("read answer of topz: %w", err)
-	}
-	return s, nil
+func nextTopz(ctx context.Context, url string, than time.Time) (s topzSnapshot, err error) {
+	err = until(ctx, "topz takes its next sample", func() (bool, error) {
+		s = topzSnapshot{}
+		err := getJSON(ctx, url, &s)
+		return s.At.After(than) && s.Interval > 0, err
+	})
+	return s, err
 }
 
 // onCPU is the time that a process of one thread was running.

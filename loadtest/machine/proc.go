@@ -66,15 +66,7 @@ func CPU(pid int) (time.Duration, error) {
 	return sum, nil
 }
 
-// Family is a process and its living descendants.
-func Family(pid int) ([]int, error) {
-	all, err := processes()
-	if err != nil {
-		return nil, err
-	}
-	return family(all, pid), nil
-}
-
+// family is a process and its living descendants.
 func family(all map[int]stat, root int) []int {
 	children := map[int][]int{}
 	for pid, s := range all {

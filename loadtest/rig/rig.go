@@ -75,20 +75,29 @@ var packages = map[string]string{
 	"redismetrics":  "./adapters/redismetrics/cmd/redismetrics",
 }
 
-// tags are those of the images and of the local runner.
-const tags = "grpcnotrace"
-
 // Build compiles programs; what has not changed is not linked again.
 func (g *Rig) Build(ctx context.Context, programs ...string) error {
-	argv := []string{"build", "-tags", tags, "-o", g.bin() + string(filepath.Separator)}
+	return g.build(ctx, g.bin(), os.Environ(), programs)
+}
+
+// BuildCold compiles programs with an empty build cache, as a newcomer does.
+func (g *Rig) BuildCold(ctx context.Context, programs ...string) error {
+	cache := filepath.Join(g.Dir, "build-cache")
+	err := g.build(ctx, filepath.Join(g.Dir, "cold"), append(os.Environ(), "GOCACHE="+cache), programs)
+	return errors.Join(err, os.RemoveAll(cache))
+}
+
+func (g *Rig) build(ctx context.Context, into string, env, programs []string) error {
+	if err := os.MkdirAll(into, 0o755); err != nil {
+		return fmt.Errorf("build: %w", err)
+	}
+	// The tag is that of the images.
+	argv := []string{"build", "-tags", "grpcnotrace", "-o", into + string(filepath.Separator)}
 	for _, p := range programs {
 		argv = append(argv, packages[p])
 	}
-	if err := os.MkdirAll(g.bin(), 0o755); err != nil {
-		return fmt.Errorf("build: %w", err)
-	}
 	cmd := exec.CommandContext(ctx, "go", argv...)
-	cmd.Dir = g.Root
+	cmd.Dir, cmd.Env = g.Root, env
 	if out, err := cmd.CombinedOutput(); err != nil {
 		return fmt.Errorf("build %s: %w\n%s", strings.Join(programs, ", "), err, out)
 	}
@@ -104,25 +113,6 @@ func Serving() []string {
 func Programs() []string {
 	return append(Serving(), "broker", "configapi", "configsync", "dbhealth", "etcd", "experiment", "gitserver", "gitsync", "guestbook",
 		"legacy", "lognorm", "lookups", "memcached", "memcacheshard", "mysql", "redisshard", "site", "thesaurus", "tlsproxy", "topz")
-}
-
-// BuildCold compiles programs with an empty build cache, as a newcomer does.
-func (g *Rig) BuildCold(ctx context.Context, programs ...string) error {
-	cache := filepath.Join(g.Dir, "build-cache")
-	argv := []string{"build", "-tags", tags, "-o", filepath.Join(g.Dir, "cold") + string(filepath.Separator)}
-	if err := os.MkdirAll(filepath.Join(g.Dir, "cold"), 0o755); err != nil {
-		return fmt.Errorf("build: %w", err)
-	}
-	for _, p := range programs {
-		argv = append(argv, packages[p])
-	}
-	cmd := exec.CommandContext(ctx, "go", argv...)
-	cmd.Dir, cmd.Env = g.Root, append(os.Environ(), "GOCACHE="+cache)
-	out, err := cmd.CombinedOutput()
-	if err != nil {
-		return fmt.Errorf("build with an empty cache: %w\n%s", err, out)
-	}
-	return os.RemoveAll(cache)
 }
 
 func (g *Rig) bin() string { return filepath.Join(g.Dir, "bin") }

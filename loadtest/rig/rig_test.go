@@ -1,11 +1,14 @@
 package rig_test
 
 import (
+	"encoding/json"
 	"errors"
 	"net/http"
 	"net/http/httptest"
 	"os"
+	"os/exec"
 	"path/filepath"
+	"slices"
 	"strings"
 	"sync"
 	"testing"
@@ -88,5 +91,32 @@ func TestAPeersConfigurationIsRenderedWholeOrNotAtAll(t *testing.T) {
 	}
 	if _, err := g.Render("nginx/edge.conf.tmpl", "edge.conf", map[string]string{"Dir": "x"}); err == nil {
 		t.Error("a value is missing and nobody says so")
+	}
+}
+
+// A first build is measured of what a newcomer builds.
+func TestTheProgramsAreThoseOfTheFleet(t *testing.T) {
+	g := empty(t)
+	if err := g.Build(t.Context(), "local"); err != nil {
+		t.Fatal(err)
+	}
+	out, err := exec.CommandContext(t.Context(), g.Bin("local"), "topology", "--json", "--root", g.Root).Output()
+	if err != nil {
+		t.Fatal(err)
+	}
+	var told struct{ Services []struct{ Package string } }
+	if err := json.Unmarshal(out, &told); err != nil {
+		t.Fatal(err)
+	}
+	want := []string{"local"}
+	for _, s := range told.Services {
+		want = append(want, filepath.Base(s.Package))
+	}
+	slices.Sort(want)
+	want = slices.Compact(want)
+	got := rig.Programs()
+	slices.Sort(got)
+	if !slices.Equal(got, want) {
+		t.Errorf("the rig builds %v, the fleet has %v", got, want)
 	}
 }

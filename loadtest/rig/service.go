@@ -77,11 +77,16 @@ func (g *Rig) Endpoints(name string, members ...*Proc) (string, error) {
 
 // DictionaryData is the URL of the committed data.
 func (g *Rig) DictionaryData() (string, error) {
+	data, err := g.wordnet()
+	return "file:" + data, err
+}
+
+func (g *Rig) wordnet() (string, error) {
 	found, err := filepath.Glob(filepath.Join(g.Root, "services/dictionary/data/wordnet-*.gz"))
 	if err != nil || len(found) != 1 {
 		return "", fmt.Errorf("dictionary data: want one file, found %d", len(found))
 	}
-	return "file:" + found[0], nil
+	return found[0], nil
 }
 
 // Dictionaries starts n replicas of the dictionary, which load the committed data.
@@ -123,14 +128,13 @@ func (g *Rig) Policy() string { return filepath.Join(g.Root, "services/cache/pol
 
 // Content starts a content server with the dictionary's data and returns the URL of it.
 func (g *Rig) Content(ctx context.Context) (string, error) {
-	dir := filepath.Join(g.Root, "services/dictionary/data")
-	found, err := filepath.Glob(filepath.Join(dir, "wordnet-*.gz"))
-	if err != nil || len(found) != 1 {
-		return "", fmt.Errorf("dictionary data: want one file, found %d", len(found))
-	}
-	p, err := g.Service(ctx, "content", "content", map[string]string{"CONTENT_DIR": dir})
+	data, err := g.wordnet()
 	if err != nil {
 		return "", err
 	}
-	return "http://" + p.Data + "/" + filepath.Base(found[0]), nil
+	p, err := g.Service(ctx, "content", "content", map[string]string{"CONTENT_DIR": filepath.Dir(data)})
+	if err != nil {
+		return "", err
+	}
+	return "http://" + p.Data + "/" + filepath.Base(data), nil
 }

@@ -24,13 +24,6 @@ type watched struct {
 	failed       bool
 }
 
-// keeper is a client of a store of keys and values.
-type keeper interface {
-	// touch writes a key, or reads it, and tells whether the answer was an error.
-	touch(key string, write bool) (failed bool, err error)
-	close()
-}
-
 // watch starts clients that write and read keys, one request at a time each, with
 // a moment between.
 func watch(ctx context.Context, dial func(context.Context) (keeper, error), its, others []string) *watching {

@@ -2,10 +2,8 @@ package experiments
 
 import (
 	"context"
-	"encoding/json"
 	"fmt"
 	"math"
-	"net/http"
 	"syscall"
 	"time"
 
@@ -59,21 +57,6 @@ func halfOpenShard() trouble {
 // watchers are clients of each group of keys.
 const watchers = 4
 
-// ambassador is a sharding ambassador as these experiments need it.
-type ambassador struct {
-	program, backend string // of the tree
-	pool             string // name of its pool
-	// start starts three shards and the ambassador before them. through, where it is
-	// not nil, gives the address under which the ambassador knows a shard.
-	start func(ctx context.Context, g *rig.Rig, n int, through func(i int, p *rig.Proc) (string, error)) ([]*rig.Proc, *rig.Proc, error)
-	dial  func(ctx context.Context, addr string) (keeper, error)
-}
-
-// ofRedis is the ambassador of A1.
-func ofRedis() ambassador {
-	return ambassador{"redisshard", "redis", "redis", embeddedShards, func(ctx context.Context, addr string) (keeper, error) { return dialRedis(ctx, addr) }}
-}
-
 // shardFault lets a shard get into trouble while clients use its keys and those
 // of the others.
 func shardFault(a ambassador, t trouble) func(context.Context, *proof.Report) error {
@@ -84,7 +67,7 @@ func shardFault(a ambassador, t trouble) func(context.Context, *proof.Report) er
 			return err
 		}
 		var door *gate
-		procs, ambassador, err := a.start(ctx, g, 3, func(i int, p *rig.Proc) (string, error) {
+		procs, ambassador, err := a.embedded(ctx, g, 3, func(i int, p *rig.Proc) (string, error) {
 			if i != 1 || !t.network {
 				return p.Data, nil
 			}
@@ -97,7 +80,7 @@ func shardFault(a ambassador, t trouble) func(context.Context, *proof.Report) er
 		if err != nil {
 			return err
 		}
-		its, others, err := groups(ctx, ambassador, a.pool)
+		its, others, err := groups(ctx, ambassador, a.backend)
 		if err != nil {
 			return err
 		}
@@ -183,38 +166,21 @@ func groups(ctx context.Context, ambassador *rig.Proc, pool string) (its, others
 // awaitReturn waits until no shard is ejected, and tells how long that took.
 func awaitReturn(ctx context.Context, ambassador *rig.Proc) (time.Duration, error) {
 	began := time.Now()
-	for time.Since(began) < 30*time.Second {
+	err := until(ctx, "no shard is ejected", func() (bool, error) {
 		var pools []struct {
 			Shards []struct {
 				EjectedUntil *time.Time `json:"ejected_until"`
 			} `json:"shards"`
 		}
 		if err := getJSON(ctx, "http://"+ambassador.Admin+"/shards", &pools); err != nil {
-			return 0, err
+			return false, err
 		}
-		ejected := false
 		for _, s := range pools[0].Shards {
-			ejected = ejected || s.EjectedUntil != nil
+			if s.EjectedUntil != nil {
+				return false, nil
+			}
 		}
-		if !ejected {
-			return time.Since(began), nil
-		}
-		if err := pause(ctx, 10*time.Millisecond); err != nil {
-			return 0, err
-		}
-	}
-	return 0, fmt.Errorf("the shard did not come back in 30 s")
-}
-
-func getJSON(ctx context.Context, url string, into any) error {
-	req, err := http.NewRequestWithContext(ctx, http.MethodGet, url, nil)
-	if err != nil {
-		return err
-	}
-	resp, err := http.DefaultClient.Do(req)
-	if err != nil {
-		return err
-	}
-	defer resp.Body.Close()
-	return json.NewDecoder(resp.Body).Decode(into)
+		return true, nil
+	})
+	return time.Since(began), err
 }
