@@ -3,7 +3,6 @@ package redisshard
 import (
 	"fmt"
 	"net"
-	"strings"
 	"time"
 
 	"github.com/flotilla-dev/flotilla/internal/config"
@@ -111,17 +110,4 @@ func (c Config) pool() (nutcracker.Pool, error) {
 	}
 	_, err = nutcracker.NewPlacement(p, nil, nutcracker.Hooks{})
 	return p, err
-}
-
-// replicas are the addresses of REDISSHARD_REPLICAS by the name of their shard.
-func (c Config) replicas() (map[string][]string, error) {
-	all := map[string][]string{}
-	for _, one := range c.Replicas {
-		name, addr, _ := strings.Cut(strings.TrimSpace(one), "=")
-		if host, port, err := net.SplitHostPort(addr); name == "" || err != nil || host == "" || port == "" {
-			return nil, fmt.Errorf("%q is not valid: want name=host:port", one)
-		}
-		all[name] = append(all[name], addr)
-	}
-	return all, nil
 }

@@ -60,19 +60,20 @@ func (c Config) listen(first nutcracker.Pool) string {
 
 // fleet is all pools, kept equal to the file.
 type fleet struct {
-	pools   []*pool.Pool
-	log     *slog.Logger
-	reloads *prometheus.CounterVec
+	pools    []*pool.Pool
+	replicas map[string][]string // by the name of their shard
+	log      *slog.Logger
+	reloads  *prometheus.CounterVec
 }
 
 func newFleet(confs []nutcracker.Pool, o pool.Options, r prometheus.Registerer) (*fleet, error) {
-	f := &fleet{log: o.Log, reloads: promauto.With(r).NewCounterVec(prometheus.CounterOpts{
+	f := &fleet{replicas: o.Replicas, log: o.Log, reloads: promauto.With(r).NewCounterVec(prometheus.CounterOpts{
 		Name: "redisshard_reloads_total", Help: "Changed configuration files, by outcome: taken, refused.",
 	}, []string{"outcome"})}
 	f.reloads.WithLabelValues("taken")
 	f.reloads.WithLabelValues("refused")
-	if name := unknownShard(o.Replicas, confs); name != "" {
-		return nil, config.Error{{Variable: "REDISSHARD_REPLICAS", Message: fmt.Sprintf("no shard is called %q", name)}}
+	if err := checkReplicas(o.Replicas, confs); err != nil {
+		return nil, err
 	}
 	for _, c := range confs {
 		for _, key := range c.Ignored {
@@ -87,27 +88,14 @@ func newFleet(confs []nutcracker.Pool, o pool.Options, r prometheus.Registerer) 
 	return f, nil
 }
 
-// unknownShard returns a name that no server of the pools has, or "".
-func unknownShard(replicas map[string][]string, confs []nutcracker.Pool) string {
-	known := map[string]bool{}
-	for _, c := range confs {
-		for _, server := range c.Servers {
-			known[server.Name] = true
-		}
-	}
-	for name := range replicas {
-		if !known[name] {
-			return name
-		}
-	}
-	return ""
-}
-
 // reload takes a changed file over, or leaves all as it is.
 func (f *fleet) reload(text []byte) {
 	confs, err := parse(text)
 	if err == nil {
 		err = f.fits(confs)
+	}
+	if err == nil {
+		err = checkReplicas(f.replicas, confs)
 	}
 	if err == nil {
 		for i, c := range confs {

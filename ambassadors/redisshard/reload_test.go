@@ -71,6 +71,20 @@ func TestAFileThatIsWrongLeavesTheOldOneInUse(t *testing.T) {
 	}
 }
 
+// What is refused at the start is refused of a changed file, too.
+func TestAFileThatDoesNotFitTheReplicasIsRefused(t *testing.T) {
+	s0, s1, replica := echo(t, "s0"), echo(t, "s1"), echo(t, "r0")
+	path := writeFile(t, "nutcracker.yaml", file(s0.addr+":1 s0"))
+	a := start(t, map[string]string{"REDISSHARD_CONFIG_FILE": path, "REDISSHARD_REPLICAS": "s0=" + replica.addr})
+	c := dial(t, a.addr)
+	for i, servers := range []string{s1.addr + ":1 s1", replica.addr + ":1 s0"} {
+		writeFile(t, path, file(servers))
+		eventually(t, "the file is refused", func() bool { return a.metric(t, `redisshard_reloads_total{outcome="refused"}`) == fmt.Sprint(i+1) })
+		c.send(t, "GET k", "APPEND k x")
+		c.expect(t, "$2\r\nr0\r\n$2\r\ns0\r\n")
+	}
+}
+
 // Requests in flight to a server that leaves are answered.
 func TestAServerThatLeavesFinishesItsRequests(t *testing.T) {
 	slow, release := hold(t)
