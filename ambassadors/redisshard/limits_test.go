@@ -136,6 +136,49 @@ func TestAClientThatDoesNotReadIsHeldBackAndCutOff(t *testing.T) {
 	other.expect(t, want)
 }
 
+// Waiting does not help while replies are stored that wait for others before
+// them: some of who has many is cut off, and the others get theirs.
+func TestClientsThatHoldTooMuchTogetherAreCutOff(t *testing.T) {
+	const size = 950_000 // twice of it is less than half of what a client may hold
+	slow, release := hold(t)
+	big := newFake(t, func(conn net.Conn, _ []string) { _, _ = conn.Write(resp.AppendBulk(nil, strings.Repeat("x", size))) })
+	a := start(t, map[string]string{
+		"REDISSHARD_HASH": "murmur", "REDISSHARD_SERVERS": named(slow.addr, big.addr, big.addr), "REDISSHARD_TIMEOUT": "20s",
+		"REDISSHARD_MAX_REPLY": "2MiB", "REDISSHARD_CLIENT_MEMORY": "4MiB", "REDISSHARD_MEMORY": "4MiB",
+	})
+	held := func() int {
+		n, err := strconv.ParseFloat(a.metric(t, "redisshard_memory_bytes"), 64)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return int(n)
+	}
+	ask := func() *raw {
+		c := dial(t, a.addr)
+		c.send(t, "GET "+keyOf(t, 0, 0), "GET "+keyOf(t, 1, 0), "GET "+keyOf(t, 1, 1))
+		return c
+	}
+	var patient []*raw
+	for n := 1; n <= 4; n++ { // not more than twice REDISSHARD_MEMORY
+		patient = append(patient, ask())
+		eventually(t, "the replies are held", func() bool { return held() >= n*2*size })
+	}
+	if n := a.metric(t, `redisshard_clients_cut_total{reason="replies"}`); n != "0" {
+		t.Errorf("%s clients were cut off while no more than twice of the limit was held", n)
+	}
+	for range 3 { // together they would hold more than all may
+		ask().end(t)
+	}
+	release()
+	want := "$4\r\nlate\r\n" + strings.Repeat(string(resp.AppendBulk(nil, strings.Repeat("x", size))), 2)
+	for _, c := range patient {
+		c.expect(t, want)
+	}
+	eventually(t, "nothing is held any more", func() bool { return held() == 0 })
+	patient[0].send(t, "PING")
+	patient[0].expect(t, "+PONG\r\n")
+}
+
 func TestPipelinesLongerThanTheLimitAreAnswered(t *testing.T) {
 	a, _ := three(t, map[string]string{"REDISSHARD_PIPELINE": "3", "REDISSHARD_IN_FLIGHT": "2"})
 	c := dial(t, a.addr)
