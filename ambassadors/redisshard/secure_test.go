@@ -69,6 +69,21 @@ func TestTheRightPasswordOpensTheShards(t *testing.T) {
 	}
 }
 
+func TestAChangedPasswordOfTheFileIsTakenOver(t *testing.T) {
+	m := miniredis.RunT(t)
+	m.RequireAuth("right")
+	text := file(m.Addr()+":1 s0") + "  redis_auth: "
+	path := writeFile(t, "nutcracker.yaml", text+"wrong\n")
+	a := start(t, map[string]string{"REDISSHARD_CONFIG_FILE": path})
+	c := dial(t, a.addr)
+	c.send(t, "AUTH wrong", "GET k")
+	c.expect(t, "+OK\r\n-ERR shard s0 does not let redisshard log in\r\n")
+	writeFile(t, path, text+"right\n")
+	eventually(t, "the change is taken over", func() bool { return a.metric(t, `redisshard_reloads_total{outcome="taken"}`) == "1" })
+	c.send(t, "GET k") // the client has logged in
+	c.expect(t, "$-1\r\n")
+}
+
 func TestShardsThatWantAPasswordThatIsNotThereAreNoMatterOfClients(t *testing.T) {
 	m := miniredis.RunT(t)
 	m.RequireAuth("sesame")
