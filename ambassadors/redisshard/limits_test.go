@@ -146,13 +146,6 @@ func TestClientsThatHoldTooMuchTogetherAreCutOff(t *testing.T) {
 		"REDISSHARD_HASH": "murmur", "REDISSHARD_SERVERS": named(slow.addr, big.addr, big.addr), "REDISSHARD_TIMEOUT": "20s",
 		"REDISSHARD_MAX_REPLY": "2MiB", "REDISSHARD_CLIENT_MEMORY": "4MiB", "REDISSHARD_MEMORY": "4MiB",
 	})
-	held := func() int {
-		n, err := strconv.ParseFloat(a.metric(t, "redisshard_memory_bytes"), 64)
-		if err != nil {
-			t.Fatal(err)
-		}
-		return int(n)
-	}
 	ask := func() *raw {
 		c := dial(t, a.addr)
 		c.send(t, "GET "+keyOf(t, 0, 0), "GET "+keyOf(t, 1, 0), "GET "+keyOf(t, 1, 1))
@@ -161,7 +154,7 @@ func TestClientsThatHoldTooMuchTogetherAreCutOff(t *testing.T) {
 	var patient []*raw
 	for n := 1; n <= 4; n++ { // not more than twice REDISSHARD_MEMORY
 		patient = append(patient, ask())
-		eventually(t, "the replies are held", func() bool { return held() >= n*2*size })
+		eventually(t, "the replies are held", func() bool { return a.held(t) >= n*2*size })
 	}
 	if n := a.metric(t, `redisshard_clients_cut_total{reason="replies"}`); n != "0" {
 		t.Errorf("%s clients were cut off while no more than twice of the limit was held", n)
@@ -174,9 +167,37 @@ func TestClientsThatHoldTooMuchTogetherAreCutOff(t *testing.T) {
 	for _, c := range patient {
 		c.expect(t, want)
 	}
-	eventually(t, "nothing is held any more", func() bool { return held() == 0 })
+	eventually(t, "nothing is held any more", func() bool { return a.held(t) == 0 })
 	patient[0].send(t, "PING")
 	patient[0].expect(t, "+PONG\r\n")
+}
+
+// held is what is held for all clients.
+func (a *ambassador) held(t *testing.T) int {
+	t.Helper()
+	n, err := strconv.ParseFloat(a.metric(t, "redisshard_memory_bytes"), 64)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return int(n)
+}
+
+// Commands that have come in part take the room that they wait for.
+func TestLargeCommandsDoNotHoldUpOthersForEver(t *testing.T) {
+	a, _ := three(t, map[string]string{"REDISSHARD_MAX_REPLY": "1MiB", "REDISSHARD_CLIENT_MEMORY": "2MiB", "REDISSHARD_MEMORY": "2MiB"})
+	other, large := dial(t, a.addr), dial(t, a.addr)
+	go func() {
+		_, _ = io.WriteString(large, "*3\r\n$3\r\nSET\r\n$1\r\nk\r\n$8000000\r\n"+strings.Repeat("x", 7_000_000))
+	}()
+	eventually(t, "too much is held", func() bool { return a.held(t) > 2<<20 })
+	for range 3 {
+		other.send(t, "PING")
+		other.expect(t, "+PONG\r\n")
+	}
+	if n := a.metric(t, `redisshard_clients_cut_total{reason="commands"}`); n != "1" {
+		t.Errorf("%s clients were cut off", n)
+	}
+	eventually(t, "nothing is held any more", func() bool { return a.held(t) == 0 })
 }
 
 func TestPipelinesLongerThanTheLimitAreAnswered(t *testing.T) {
