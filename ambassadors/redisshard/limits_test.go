@@ -10,7 +10,7 @@ import (
 	"time"
 
 	"github.com/flotilla-dev/flotilla/ambassadors/redisshard/resp"
-	"github.com/flotilla-dev/flotilla/internal/process"
+	"github.com/flotilla-dev/flotilla/internal/process/processtest"
 )
 
 func TestWrongParametersAreNamedTogether(t *testing.T) {
@@ -19,21 +19,14 @@ func TestWrongParametersAreNamedTogether(t *testing.T) {
 		"REDISSHARD_SERVERS": "a:1,a:1", "REDISSHARD_CONFIG_FILE": "x", "REDISSHARD_TIMEOUT": "0s", "REDISSHARD_PIPELINE": "0",
 		"REDISSHARD_CLIENT_MEMORY": "1KiB", "REDISSHARD_SERVER_NAME": "x", "REDISSHARD_CONNECTIONS": "65", "REDISSHARD_THREADS": "-1",
 	}
-	cfg, err := process.Parse[Config](Program, env)
-	if err != nil {
-		t.Fatal(err)
-	}
-	err = Run(t.Context(), cfg)
+	err := Run(t.Context(), processtest.Parse[Config](t, Program, env))
 	for _, want := range []string{"set one of them", "REDISSHARD_TIMEOUT: want", "REDISSHARD_PIPELINE: want", "at least twice REDISSHARD_MAX_REPLY", "REDISSHARD_TLS: is off", `two servers are called "a:1"`, "REDISSHARD_CONNECTIONS: want 1 to 64", "REDISSHARD_THREADS: want 0 to 1024"} {
 		if err == nil || !strings.Contains(err.Error(), want) {
 			t.Errorf("the error does not say %q: %v", want, err)
 		}
 	}
 	for servers, want := range map[string]string{"a:1": `"sha1" is no hash`, "": "set one of them"} {
-		cfg, err := process.Parse[Config](Program, map[string]string{"REDISSHARD_SERVERS": servers, "REDISSHARD_HASH": "sha1"})
-		if err != nil {
-			t.Fatal(err)
-		}
+		cfg := processtest.Parse[Config](t, Program, map[string]string{"REDISSHARD_SERVERS": servers, "REDISSHARD_HASH": "sha1"})
 		if err := Run(t.Context(), cfg); err == nil || !strings.Contains(err.Error(), want) {
 			t.Errorf("%q: %v", servers, err)
 		}

@@ -9,7 +9,8 @@ import (
 	"time"
 
 	"github.com/flotilla-dev/flotilla/ambassadors/redisshard/resp"
-	"github.com/flotilla-dev/flotilla/internal/process"
+	"github.com/flotilla-dev/flotilla/internal/nettest"
+	"github.com/flotilla-dev/flotilla/internal/process/processtest"
 )
 
 // file is a nutcracker.yaml with one Redis pool.
@@ -59,7 +60,7 @@ func TestAChangedFileIsTakenOverAndConnectionsStay(t *testing.T) {
 func TestAFileThatIsWrongLeavesTheOldOneInUse(t *testing.T) {
 	s0 := echo(t, "s0")
 	path := writeFile(t, "nutcracker.yaml", file(s0.addr+":1 s0"))
-	a := start(t, map[string]string{"REDISSHARD_CONFIG_FILE": path, "LOG_LEVEL": "error"})
+	a := start(t, map[string]string{"REDISSHARD_CONFIG_FILE": path})
 	c := dial(t, a.addr)
 	for i, text := range []string{
 		"redis: [broken", file("nobody"), strings.Replace(file(s0.addr+":1"), "26379", "26380", 1), file(s0.addr+":1") + strings.Replace(file(s0.addr+":1"), "redis:\n  listen: 127.0.0.1:26379", "more:\n  listen: 127.0.0.1:26381", 1),
@@ -103,12 +104,7 @@ func TestAServerThatLeavesFinishesItsRequests(t *testing.T) {
 
 func TestEveryRedisPoolOfAFileHasItsListener(t *testing.T) {
 	s0, s1 := echo(t, "s0"), echo(t, "s1")
-	ln, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	second := ln.Addr().String()
-	ln.Close()
+	second := nettest.Refuse(t)
 	path := writeFile(t, "nutcracker.yaml", file(s0.addr+":1 s0")+"memcache:\n  listen: 127.0.0.1:1\n  servers:\n   - m:11211:1\n"+
 		"second:\n  listen: "+second+"\n  redis: true\n  redis_auth: sesame\n  client_connections: 1\n  servers:\n   - "+s1.addr+":1\n")
 	a := start(t, map[string]string{"REDISSHARD_CONFIG_FILE": path})
@@ -129,10 +125,7 @@ func TestTheFileSaysWhereToListenUnlessTheEnvironmentDoes(t *testing.T) {
 		t.Fatal(err)
 	}
 	for listen, want := range map[string]string{":6380": "127.0.0.1:26379", "127.0.0.1:1": "127.0.0.1:1", "fd:3": "fd:3"} {
-		cfg, err := process.Parse[Config](Program, map[string]string{"REDISSHARD_CONFIG_FILE": "x", "LISTEN_ADDR": listen})
-		if err != nil {
-			t.Fatal(err)
-		}
+		cfg := processtest.Parse[Config](t, Program, map[string]string{"REDISSHARD_CONFIG_FILE": "x", "LISTEN_ADDR": listen})
 		if got := cfg.listen(confs[0]); got != want {
 			t.Errorf("with LISTEN_ADDR=%s: %s, want %s", listen, got, want)
 		}
@@ -145,15 +138,12 @@ func TestAFileThatIsWrongAtTheStartIsNamed(t *testing.T) {
 		file("x"): "line 7: pool redis: servers", "m:\n  listen: h:1\n  servers: [h:1:1]\n": "no pool has redis: true", "": "the file has no pool",
 	} {
 		path := writeFile(t, "nutcracker.yaml", text)
-		cfg, err := process.Parse[Config](Program, map[string]string{"REDISSHARD_CONFIG_FILE": path})
-		if err != nil {
-			t.Fatal(err)
-		}
+		cfg := processtest.Parse[Config](t, Program, map[string]string{"REDISSHARD_CONFIG_FILE": path})
 		if err := Run(t.Context(), cfg); err == nil || !strings.Contains(err.Error(), want) {
 			t.Errorf("%q: want %q, got %v", text, want, err)
 		}
 	}
-	cfg, _ := process.Parse[Config](Program, map[string]string{"REDISSHARD_CONFIG_FILE": "/nonexistent"})
+	cfg := processtest.Parse[Config](t, Program, map[string]string{"REDISSHARD_CONFIG_FILE": "/nonexistent"})
 	if err := Run(t.Context(), cfg); err == nil || !strings.Contains(err.Error(), "REDISSHARD_CONFIG_FILE") {
 		t.Errorf("%v", err)
 	}
@@ -166,10 +156,7 @@ func TestASecondAddressThatIsTakenIsAnErrorAtTheStart(t *testing.T) {
 	}
 	defer ln.Close()
 	path := writeFile(t, "nutcracker.yaml", file("127.0.0.1:1:1")+strings.Replace(file("127.0.0.1:1:1"), "redis:\n  listen: 127.0.0.1:26379", "b:\n  listen: "+ln.Addr().String(), 1))
-	cfg, err := process.Parse[Config](Program, map[string]string{"REDISSHARD_CONFIG_FILE": path, "LISTEN_ADDR": "127.0.0.1:0", "ADMIN_ADDR": "127.0.0.1:0", "LOG_LEVEL": "error"})
-	if err != nil {
-		t.Fatal(err)
-	}
+	cfg := processtest.Parse[Config](t, Program, map[string]string{"REDISSHARD_CONFIG_FILE": path})
 	ctx, cancel := context.WithTimeout(context.Background(), 10*time.Second)
 	defer cancel()
 	if err := Run(ctx, cfg); err == nil || !strings.Contains(err.Error(), "listener of pool b") {

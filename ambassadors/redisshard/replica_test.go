@@ -9,7 +9,7 @@ import (
 	"testing"
 	"time"
 
-	"github.com/flotilla-dev/flotilla/internal/process"
+	"github.com/flotilla-dev/flotilla/internal/process/processtest"
 )
 
 func TestReadsGoToAReplicaUntilItFails(t *testing.T) {
@@ -92,10 +92,7 @@ func TestReplicasOfNobodyAreNamed(t *testing.T) {
 		"s0=nowhere": "want name=host:port", "nobody=a:1": `no shard is called "nobody"`, "s0=b:1,s0=c:1,s0=b:1": `"s0=b:1" is there twice`,
 		"s0=b:1,s0=a:1": "s0=a:1 is the shard itself", strings.Join(many, ","): "s0 has too many replicas, at most 15",
 	} {
-		cfg, err := process.Parse[Config](Program, map[string]string{"REDISSHARD_SERVERS": "a:1:1 s0", "REDISSHARD_REPLICAS": value, "LISTEN_ADDR": "127.0.0.1:0", "ADMIN_ADDR": "127.0.0.1:0"})
-		if err != nil {
-			t.Fatal(err)
-		}
+		cfg := processtest.Parse[Config](t, Program, map[string]string{"REDISSHARD_SERVERS": "a:1:1 s0", "REDISSHARD_REPLICAS": value})
 		ctx, cancel := context.WithTimeout(context.Background(), 5*time.Second)
 		defer cancel()
 		if err := Run(ctx, cfg); err == nil || !strings.Contains(err.Error(), want) {

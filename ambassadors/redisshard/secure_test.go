@@ -58,7 +58,7 @@ func TestTheRightPasswordOpensTheShards(t *testing.T) {
 		m := miniredis.RunT(t)
 		m.RequireUserAuth("fleet", "right")
 		file := secret(t, "wrong\n")
-		a := start(t, map[string]string{"REDISSHARD_SERVERS": m.Addr(), "REDISSHARD_USER": "fleet", "REDISSHARD_PASSWORD_FILE": file, "REDISSHARD_AUTO_EJECT": "off", "LOG_LEVEL": "error"})
+		a := start(t, map[string]string{"REDISSHARD_SERVERS": m.Addr(), "REDISSHARD_USER": "fleet", "REDISSHARD_PASSWORD_FILE": file, "REDISSHARD_AUTO_EJECT": "off"})
 		c := connect(t, a.addr, func(o *redis.Options) { o.Protocol = version })
 		ctx := deadline(t)
 		if err := c.Get(ctx, "k").Err(); err == nil || !strings.HasSuffix(err.Error(), "does not let redisshard log in") {
@@ -87,7 +87,7 @@ func TestAChangedPasswordOfTheFileIsTakenOver(t *testing.T) {
 func TestShardsThatWantAPasswordThatIsNotThereAreNoMatterOfClients(t *testing.T) {
 	m := miniredis.RunT(t)
 	m.RequireAuth("sesame")
-	a := start(t, map[string]string{"REDISSHARD_SERVERS": m.Addr() + ":1 s0", "REDISSHARD_AUTO_EJECT": "off", "LOG_LEVEL": "error"})
+	a := start(t, map[string]string{"REDISSHARD_SERVERS": m.Addr() + ":1 s0", "REDISSHARD_AUTO_EJECT": "off"})
 	c := dial(t, a.addr)
 	c.send(t, "GET k")
 	c.expect(t, "-ERR shard s0 does not let redisshard log in\r\n")
@@ -131,7 +131,7 @@ func TestShardsAreReachedByTLSAndOthersAreNotBelieved(t *testing.T) {
 		t.Fatal(err)
 	}
 	t.Cleanup(m.Close)
-	env := map[string]string{"REDISSHARD_SERVERS": m.Addr(), "REDISSHARD_TLS": "on", "REDISSHARD_CA_FILE": caFile, "REDISSHARD_SERVER_NAME": "redis.internal", "REDISSHARD_AUTO_EJECT": "off", "LOG_LEVEL": "error"}
+	env := map[string]string{"REDISSHARD_SERVERS": m.Addr(), "REDISSHARD_TLS": "on", "REDISSHARD_CA_FILE": caFile, "REDISSHARD_SERVER_NAME": "redis.internal", "REDISSHARD_AUTO_EJECT": "off"}
 	a := start(t, env)
 	c := connect(t, a.addr, nil)
 	if err := c.Set(deadline(t), "k", "v", 0).Err(); err != nil {
