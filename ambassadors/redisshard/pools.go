@@ -37,16 +37,7 @@ func parse(text []byte) ([]nutcracker.Pool, error) {
 	if err != nil {
 		return nil, err
 	}
-	var pools []nutcracker.Pool
-	for _, p := range all {
-		if p.Redis {
-			pools = append(pools, p)
-		}
-	}
-	if len(pools) == 0 {
-		return nil, fmt.Errorf("no pool has redis: true, and memcached is not served here")
-	}
-	return pools, nil
+	return nutcracker.Of(all, true)
 }
 
 // listen is the address of the first pool: that of the file, unless another one
@@ -95,9 +86,6 @@ func (f *fleet) reload(text []byte) {
 		err = f.fits(confs)
 	}
 	if err == nil {
-		err = checkReplicas(f.replicas, confs)
-	}
-	if err == nil {
 		for i, c := range confs {
 			if err = f.pools[i].Update(c); err != nil {
 				break
@@ -113,16 +101,14 @@ func (f *fleet) reload(text []byte) {
 	f.log.Info("changed configuration taken over", "pools", len(confs))
 }
 
-// fits tells whether a changed file has the same listeners. They are opened once:
-// another one is a matter for a restart.
+// fits tells whether a changed file can be taken over without a restart.
 func (f *fleet) fits(confs []nutcracker.Pool) error {
-	if len(confs) != len(f.pools) {
-		return fmt.Errorf("%d Redis pools instead of %d: restart to add or remove one", len(confs), len(f.pools))
+	var before []nutcracker.Pool
+	for _, p := range f.pools {
+		before = append(before, p.Config())
 	}
-	for i, c := range confs {
-		if old := f.pools[i].Config(); c.Name != old.Name || c.Listen != old.Listen {
-			return fmt.Errorf("pool %s on %s was pool %s on %s: restart to change a name or an address", c.Name, c.Listen, old.Name, old.Listen)
-		}
+	if err := nutcracker.SameListeners(before, confs); err != nil {
+		return err
 	}
-	return nil
+	return checkReplicas(f.replicas, confs)
 }
