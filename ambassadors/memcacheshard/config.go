@@ -122,6 +122,5 @@ func (c Config) pool() (nutcracker.Pool, error) {
 		Name: "memcached", Listen: c.ListenAddr, Hash: c.Hash, HashTag: c.HashTag, Distribution: c.Distribution, Timeout: c.Timeout,
 		ServerConnections: c.Connections, AutoEject: bool(c.AutoEject), FailureLimit: c.FailureLimit, RetryTimeout: c.RetryTimeout, Servers: servers,
 	}
-	_, err = nutcracker.NewPlacement(p, nil, nutcracker.Hooks{})
-	return p, err
+	return p, p.Check()
 }

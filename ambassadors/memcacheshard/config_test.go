@@ -75,6 +75,21 @@ func TestAChangedFileMovesKeysAndKeepsConnections(t *testing.T) {
 	})
 }
 
+func TestAChangedNumberOfConnectionsIsTakenOver(t *testing.T) {
+	t.Parallel()
+	servers := fakes(t, 1)
+	name := file(t, "", servers, "  preconnect: true\n")
+	r := start(t, map[string]string{"MEMCACHESHARD_CONFIG_FILE": name})
+	connections := func(n int) func() bool {
+		return func() bool {
+			return strings.Contains(get(t, "http://"+r.admin+"/metrics"), fmt.Sprintf(`memcacheshard_shard_connections{pool="cache",server=%q,shard="s0"} %d`+"\n", servers[0].Addr(), n))
+		}
+	}
+	eventually(t, "the server is connected", connections(1))
+	file(t, name, servers, "  preconnect: true\n  server_connections: 3\n")
+	eventually(t, "it is connected more often", connections(3))
+}
+
 func TestABrokenFileIsRefusedAndTheOldOneStays(t *testing.T) {
 	t.Parallel()
 	servers := fakes(t, 1)

@@ -47,28 +47,18 @@ func TestAShardThatIsDownIsAMissWhereThatIsAskedFor(t *testing.T) {
 func TestAHungShardHoldsUpOnlyWhoAsksIt(t *testing.T) {
 	t.Parallel()
 	servers := fakes(t, 3)
-	r := before(t, servers, map[string]string{"MEMCACHESHARD_TIMEOUT": "700ms"})
+	r := before(t, servers, map[string]string{"MEMCACHESHARD_TIMEOUT": "1m"})
 	hung, other := keyOf(t, r, "s1", 0), keyOf(t, r, "s2", 0)
 	patient, busy := dial(t, r.data), dial(t, r.data)
 	patient.expect("set "+hung+" 0 0 1\r\n1\r\n", "STORED\r\n")
 	servers[1].Hang()
-	start := time.Now()
 	patient.send("get " + other + "\r\nget " + hung + "\r\nget " + other + "\r\n")
 	servers[1].Await("get "+hung, 1)
 	for range 100 {
 		busy.expect("get "+other+"\r\n", "END\r\n")
 	}
-	if took := time.Since(start); took > 600*time.Millisecond {
-		t.Skipf("SKIPPED: 100 requests took %v here, longer than the shard hung", took)
-	}
-	if got := patient.line() + "|" + patient.line() + "|" + patient.line(); got != "END|SERVER_ERROR shard s1 did not answer in time|END" {
-		t.Errorf("who waits for it reads %q", got)
-	}
-	if took := time.Since(start); took < 600*time.Millisecond || took > 5*time.Second {
-		t.Errorf("the time-out of 700ms came after %v", took)
-	}
 	servers[1].Resume()
-	eventually(t, "the shard is back", func() bool { return strings.HasPrefix(patient.ask("get "+hung+"\r\n"), "VALUE") })
+	patient.expect("", "END\r\nVALUE "+hung+" 0 1\r\n1\r\nEND\r\nEND\r\n")
 }
 
 func TestASlowShardIsWaitedForUpToTheTimeout(t *testing.T) {

@@ -5,6 +5,7 @@ import (
 	"context"
 	"fmt"
 	"io"
+	"maps"
 	"net"
 	"net/http"
 	"strings"
@@ -14,7 +15,7 @@ import (
 	"go.uber.org/goleak"
 
 	"github.com/flotilla-dev/flotilla/ambassadors/memcacheshard/memtest"
-	"github.com/flotilla-dev/flotilla/internal/process"
+	"github.com/flotilla-dev/flotilla/internal/process/processtest"
 )
 
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
@@ -29,55 +30,26 @@ type running struct {
 // start runs the program as its main would, and stops it with the test.
 func start(t *testing.T, environ map[string]string) *running {
 	t.Helper()
-	env := map[string]string{"LISTEN_ADDR": "127.0.0.1:0", "ADMIN_ADDR": "127.0.0.1:0", "LOG_LEVEL": "ERROR", "MEMCACHESHARD_THREADS": "0"}
-	for name, value := range environ {
-		env[name] = value
-	}
-	cfg, err := process.Parse[Config](Program, env)
-	if err != nil {
-		t.Fatal(err)
-	}
-	r := &running{}
-	listening := make(chan struct{}, 1)
-	cfg.OnListen = func(data, admin net.Addr) { r.data, r.admin = data.String(), admin.String() }
-	cfg.OnPools = func(pools map[string]net.Addr) {
-		r.pools = pools
-		listening <- struct{}{}
-	}
-	ctx, cancel := context.WithCancel(context.Background())
-	ended := make(chan error, 1)
-	go func() { ended <- Run(ctx, cfg) }()
-	var result error
-	stopped := false
-	r.stop = func() error {
-		if !stopped {
-			cancel()
-			result, stopped = <-ended, true
-		}
-		return result
-	}
-	t.Cleanup(func() {
-		if err := r.stop(); err != nil {
-			t.Error(err)
-		}
-	})
+	env := map[string]string{"MEMCACHESHARD_THREADS": "0"}
+	maps.Copy(env, environ)
+	cfg := processtest.Parse[Config](t, Program, env)
+	pools := make(chan map[string]net.Addr, 1)
+	cfg.OnPools = func(addrs map[string]net.Addr) { pools <- addrs }
+	p := processtest.Start(t, &cfg.Contract, func(ctx context.Context) error { return Run(ctx, cfg) })
+	r := &running{data: p.Data, admin: p.Admin, stop: p.Stop}
 	select {
-	case <-listening:
-		return r
-	case err := <-ended:
-		ended <- nil
-		t.Fatal(err)
-		return nil
+	case r.pools = <-pools:
+	case <-p.Ended:
+		t.Fatalf("it ended: %v", p.Wait())
 	}
+	return r
 }
 
 // before starts an ambassador before servers that are called s0, s1, …
 func before(t *testing.T, servers []*memtest.Server, environ map[string]string) *running {
 	t.Helper()
 	env := map[string]string{"MEMCACHESHARD_SERVERS": named(servers), "MEMCACHESHARD_TIMEOUT": "2s", "MEMCACHESHARD_AUTO_EJECT": "off", "MEMCACHESHARD_HASH": "md5"}
-	for name, value := range environ {
-		env[name] = value
-	}
+	maps.Copy(env, environ)
 	return start(t, env)
 }
 

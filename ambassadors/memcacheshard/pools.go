@@ -1,7 +1,6 @@
 package memcacheshard
 
 import (
-	"errors"
 	"fmt"
 	"log/slog"
 	"sync"
@@ -55,16 +54,7 @@ func parse(text []byte) ([]nutcracker.Pool, error) {
 	if err != nil {
 		return nil, err
 	}
-	var pools []nutcracker.Pool
-	for _, p := range all {
-		if !p.Redis {
-			pools = append(pools, p)
-		}
-	}
-	if len(pools) == 0 {
-		return nil, errors.New("every pool has redis: true, and Redis is not served here")
-	}
-	return pools, nil
+	return nutcracker.Of(all, false)
 }
 
 // listen is the address of the first pool: that of the file, unless another one
@@ -113,7 +103,7 @@ func (f *fleet) reloadPools(text []byte) {
 	defer f.mu.Unlock()
 	confs, err := parse(text)
 	if err == nil {
-		err = f.fits(confs)
+		err = nutcracker.SameListeners(f.confs, confs)
 	}
 	f.take(confs, f.lines, err)
 }
@@ -142,18 +132,4 @@ func (f *fleet) take(confs []nutcracker.Pool, lines string, err error) {
 	f.confs, f.lines = confs, lines
 	f.reloads.WithLabelValues("taken").Inc()
 	f.log.Info("changed configuration taken over", "pools", len(confs), "replicated_shards", len(replicas))
-}
-
-// fits tells whether a changed file has the same listeners. They are opened once:
-// another one is a matter for a restart.
-func (f *fleet) fits(confs []nutcracker.Pool) error {
-	if len(confs) != len(f.pools) {
-		return fmt.Errorf("%d memcached pools instead of %d: restart to add or remove one", len(confs), len(f.pools))
-	}
-	for i, c := range confs {
-		if old := f.confs[i]; c.Name != old.Name || c.Listen != old.Listen {
-			return fmt.Errorf("pool %s on %s was pool %s on %s: restart to change a name or an address", c.Name, c.Listen, old.Name, old.Listen)
-		}
-	}
-	return nil
 }

@@ -3,7 +3,6 @@ package redisshard
 import (
 	"fmt"
 	"net"
-	"strings"
 	"time"
 
 	"github.com/flotilla-dev/flotilla/internal/config"
@@ -109,19 +108,5 @@ func (c Config) pool() (nutcracker.Pool, error) {
 		Name: "redis", Listen: c.ListenAddr, Redis: true, Hash: c.Hash, HashTag: c.HashTag, Distribution: c.Distribution, Timeout: c.Timeout,
 		ServerConnections: c.Connections, AutoEject: bool(c.AutoEject), FailureLimit: c.FailureLimit, RetryTimeout: c.RetryTimeout, Servers: servers,
 	}
-	_, err = nutcracker.NewPlacement(p, nil, nutcracker.Hooks{})
-	return p, err
-}
-
-// replicas are the addresses of REDISSHARD_REPLICAS by the name of their shard.
-func (c Config) replicas() (map[string][]string, error) {
-	all := map[string][]string{}
-	for _, one := range c.Replicas {
-		name, addr, _ := strings.Cut(strings.TrimSpace(one), "=")
-		if host, port, err := net.SplitHostPort(addr); name == "" || err != nil || host == "" || port == "" {
-			return nil, fmt.Errorf("%q is not valid: want name=host:port", one)
-		}
-		all[name] = append(all[name], addr)
-	}
-	return all, nil
+	return p, p.Check()
 }

@@ -3,14 +3,13 @@ package redisshard
 import (
 	"context"
 	"fmt"
-	"net"
 	"net/http"
 	"net/http/httptest"
 	"strings"
 	"testing"
 
 	"github.com/flotilla-dev/flotilla/ambassadors/redisshard/lookups"
-	"github.com/flotilla-dev/flotilla/internal/process"
+	"github.com/flotilla-dev/flotilla/internal/process/processtest"
 )
 
 // The same application, with the same parameters: before one shard, as in
@@ -41,23 +40,9 @@ func TestTheApplicationDoesNotKnowHowManyShardsThereAre(t *testing.T) {
 
 func startLookups(t *testing.T, redisAddr, dictionary string) (url string) {
 	t.Helper()
-	cfg, err := process.Parse[lookups.Config](lookups.Program, map[string]string{
-		"LISTEN_ADDR": "127.0.0.1:0", "ADMIN_ADDR": "127.0.0.1:0", "DRAIN_DELAY": "0s", "LOG_LEVEL": "error", "CHECK_INTERVAL": "0s",
-		"LOOKUPS_REDIS_ADDR": redisAddr, "LOOKUPS_REDIS_TIMEOUT": "10s", "LOOKUPS_DICTIONARY": dictionary,
+	cfg := processtest.Parse[lookups.Config](t, lookups.Program, map[string]string{
+		"CHECK_INTERVAL": "0s", "LOOKUPS_REDIS_ADDR": redisAddr, "LOOKUPS_REDIS_TIMEOUT": "10s", "LOOKUPS_DICTIONARY": dictionary,
 	})
-	if err != nil {
-		t.Fatal(err)
-	}
-	ready := make(chan string, 1)
-	cfg.OnListen = func(data, _ net.Addr) { ready <- "http://" + data.String() }
-	ctx, cancel := context.WithCancel(context.Background())
-	done := make(chan error, 1)
-	go func() { done <- lookups.Run(ctx, cfg) }()
-	t.Cleanup(func() {
-		cancel()
-		if err := <-done; err != nil {
-			t.Error(err)
-		}
-	})
-	return <-ready
+	running := processtest.Start(t, &cfg.Contract, func(ctx context.Context) error { return lookups.Run(ctx, cfg) })
+	return "http://" + running.Data
 }

@@ -187,20 +187,25 @@ func TestAShardThatTalksNonsenseIsCutOff(t *testing.T) {
 	c.expect(t, "+PONG\r\n")
 }
 
-// One that loads its data answers every command with an error, and is of no use.
-func TestAShardThatLoadsItsDataIsEjected(t *testing.T) {
-	f := newFake(t, func(conn net.Conn, _ []string) {
-		_, _ = io.WriteString(conn, "-LOADING Redis is loading the dataset in memory\r\n")
-	})
-	a, _ := mixed(t, f, map[string]string{"REDISSHARD_FAILURE_LIMIT": "2", "REDISSHARD_RETRY_TIMEOUT": "1m"})
-	c := dial(t, a.addr)
-	key := keyOf(t, 0, 0)
-	for range 2 {
+// One that loads its data, say, answers every command with an error, and is of no
+// use.
+func TestAShardThatIsOfNoUseIsEjected(t *testing.T) {
+	for _, text := range []string{
+		"-LOADING Redis is loading the dataset in memory\r\n",
+		"-BUSY Redis is busy running a script.\r\n",
+		"-MASTERDOWN Link with MASTER is down and replica-serve-stale-data is set to 'no'.\r\n",
+	} {
+		f := newFake(t, func(conn net.Conn, _ []string) { _, _ = io.WriteString(conn, text) })
+		a, _ := mixed(t, f, map[string]string{"REDISSHARD_FAILURE_LIMIT": "2", "REDISSHARD_RETRY_TIMEOUT": "1m"})
+		c := dial(t, a.addr)
+		key := keyOf(t, 0, 0)
+		for range 2 {
+			c.send(t, "GET "+key)
+			c.expect(t, text)
+		}
 		c.send(t, "GET "+key)
-		c.expect(t, "-LOADING Redis is loading the dataset in memory\r\n")
+		c.expect(t, "$-1\r\n")
 	}
-	c.send(t, "GET "+key)
-	c.expect(t, "$-1\r\n")
 }
 
 func TestAnErrorOfARequestEjectsNobody(t *testing.T) {

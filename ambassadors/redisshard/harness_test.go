@@ -20,7 +20,7 @@ import (
 	"go.uber.org/goleak"
 
 	"github.com/flotilla-dev/flotilla/ambassadors/redisshard/resp"
-	"github.com/flotilla-dev/flotilla/internal/process"
+	"github.com/flotilla-dev/flotilla/internal/process/processtest"
 )
 
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
@@ -35,42 +35,17 @@ type ambassador struct {
 // start runs an ambassador with parameters until the test ends.
 func start(t *testing.T, env map[string]string) *ambassador {
 	t.Helper()
-	all := map[string]string{"LISTEN_ADDR": "127.0.0.1:0", "ADMIN_ADDR": "127.0.0.1:0", "DRAIN_DELAY": "0s", "LOG_LEVEL": "error", "REDISSHARD_THREADS": "0"}
+	all := map[string]string{"REDISSHARD_THREADS": "0"}
 	maps.Copy(all, env)
-	cfg, err := process.Parse[Config](Program, all)
-	if err != nil {
-		t.Fatal(err)
-	}
-	a := &ambassador{}
-	ready := make(chan struct{}, 2)
-	cfg.OnListen = func(data, admin net.Addr) {
-		a.addr, a.admin = data.String(), "http://"+admin.String()
-		ready <- struct{}{}
-	}
-	cfg.OnPools = func(pools map[string]net.Addr) {
-		a.pools = pools
-		ready <- struct{}{}
-	}
-	ctx, cancel := context.WithCancel(context.Background())
-	done := make(chan error, 1)
-	go func() { done <- Run(ctx, cfg) }()
-	a.stop = sync.OnceValue(func() error {
-		cancel()
-		return <-done
-	})
-	t.Cleanup(func() {
-		http.DefaultClient.CloseIdleConnections()
-		if err := a.stop(); err != nil {
-			t.Error(err)
-		}
-	})
-	for range 2 {
-		select {
-		case <-ready:
-		case err := <-done:
-			done <- err
-			t.Fatalf("it ended: %v", err)
-		}
+	cfg := processtest.Parse[Config](t, Program, all)
+	pools := make(chan map[string]net.Addr, 1)
+	cfg.OnPools = func(addrs map[string]net.Addr) { pools <- addrs }
+	running := processtest.Start(t, &cfg.Contract, func(ctx context.Context) error { return Run(ctx, cfg) })
+	a := &ambassador{addr: running.Data, admin: "http://" + running.Admin, stop: running.Stop}
+	select {
+	case a.pools = <-pools:
+	case <-running.Ended:
+		t.Fatalf("it ended: %v", running.Wait())
 	}
 	return a
 }

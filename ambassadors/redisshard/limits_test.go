@@ -10,7 +10,7 @@ import (
 	"time"
 
 	"github.com/flotilla-dev/flotilla/ambassadors/redisshard/resp"
-	"github.com/flotilla-dev/flotilla/internal/process"
+	"github.com/flotilla-dev/flotilla/internal/process/processtest"
 )
 
 func TestWrongParametersAreNamedTogether(t *testing.T) {
@@ -19,21 +19,14 @@ func TestWrongParametersAreNamedTogether(t *testing.T) {
 		"REDISSHARD_SERVERS": "a:1,a:1", "REDISSHARD_CONFIG_FILE": "x", "REDISSHARD_TIMEOUT": "0s", "REDISSHARD_PIPELINE": "0",
 		"REDISSHARD_CLIENT_MEMORY": "1KiB", "REDISSHARD_SERVER_NAME": "x", "REDISSHARD_CONNECTIONS": "65", "REDISSHARD_THREADS": "-1",
 	}
-	cfg, err := process.Parse[Config](Program, env)
-	if err != nil {
-		t.Fatal(err)
-	}
-	err = Run(t.Context(), cfg)
+	err := Run(t.Context(), processtest.Parse[Config](t, Program, env))
 	for _, want := range []string{"set one of them", "REDISSHARD_TIMEOUT: want", "REDISSHARD_PIPELINE: want", "at least twice REDISSHARD_MAX_REPLY", "REDISSHARD_TLS: is off", `two servers are called "a:1"`, "REDISSHARD_CONNECTIONS: want 1 to 64", "REDISSHARD_THREADS: want 0 to 1024"} {
 		if err == nil || !strings.Contains(err.Error(), want) {
 			t.Errorf("the error does not say %q: %v", want, err)
 		}
 	}
 	for servers, want := range map[string]string{"a:1": `"sha1" is no hash`, "": "set one of them"} {
-		cfg, err := process.Parse[Config](Program, map[string]string{"REDISSHARD_SERVERS": servers, "REDISSHARD_HASH": "sha1"})
-		if err != nil {
-			t.Fatal(err)
-		}
+		cfg := processtest.Parse[Config](t, Program, map[string]string{"REDISSHARD_SERVERS": servers, "REDISSHARD_HASH": "sha1"})
 		if err := Run(t.Context(), cfg); err == nil || !strings.Contains(err.Error(), want) {
 			t.Errorf("%q: %v", servers, err)
 		}
@@ -134,6 +127,70 @@ func TestAClientThatDoesNotReadIsHeldBackAndCutOff(t *testing.T) {
 	eventually(t, "nothing is held any more", func() bool { return a.metric(t, "redisshard_memory_bytes") == "0" })
 	other.send(t, "GET k")
 	other.expect(t, want)
+}
+
+// Waiting does not help while replies are stored that wait for others before
+// them: some of who has many is cut off, and the others get theirs.
+func TestClientsThatHoldTooMuchTogetherAreCutOff(t *testing.T) {
+	const size = 950_000 // twice of it is less than half of what a client may hold
+	slow, release := hold(t)
+	big := newFake(t, func(conn net.Conn, _ []string) { _, _ = conn.Write(resp.AppendBulk(nil, strings.Repeat("x", size))) })
+	a := start(t, map[string]string{
+		"REDISSHARD_HASH": "murmur", "REDISSHARD_SERVERS": named(slow.addr, big.addr, big.addr), "REDISSHARD_TIMEOUT": "20s",
+		"REDISSHARD_MAX_REPLY": "2MiB", "REDISSHARD_CLIENT_MEMORY": "4MiB", "REDISSHARD_MEMORY": "4MiB",
+	})
+	ask := func() *raw {
+		c := dial(t, a.addr)
+		c.send(t, "GET "+keyOf(t, 0, 0), "GET "+keyOf(t, 1, 0), "GET "+keyOf(t, 1, 1))
+		return c
+	}
+	var patient []*raw
+	for n := 1; n <= 4; n++ { // not more than twice REDISSHARD_MEMORY
+		patient = append(patient, ask())
+		eventually(t, "the replies are held", func() bool { return a.held(t) >= n*2*size })
+	}
+	if n := a.metric(t, `redisshard_clients_cut_total{reason="replies"}`); n != "0" {
+		t.Errorf("%s clients were cut off while no more than twice of the limit was held", n)
+	}
+	for range 3 { // together they would hold more than all may
+		ask().end(t)
+	}
+	release()
+	want := "$4\r\nlate\r\n" + strings.Repeat(string(resp.AppendBulk(nil, strings.Repeat("x", size))), 2)
+	for _, c := range patient {
+		c.expect(t, want)
+	}
+	eventually(t, "nothing is held any more", func() bool { return a.held(t) == 0 })
+	patient[0].send(t, "PING")
+	patient[0].expect(t, "+PONG\r\n")
+}
+
+// held is what is held for all clients.
+func (a *ambassador) held(t *testing.T) int {
+	t.Helper()
+	n, err := strconv.ParseFloat(a.metric(t, "redisshard_memory_bytes"), 64)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return int(n)
+}
+
+// Commands that have come in part take the room that they wait for.
+func TestLargeCommandsDoNotHoldUpOthersForEver(t *testing.T) {
+	a, _ := three(t, map[string]string{"REDISSHARD_MAX_REPLY": "1MiB", "REDISSHARD_CLIENT_MEMORY": "2MiB", "REDISSHARD_MEMORY": "2MiB"})
+	other, large := dial(t, a.addr), dial(t, a.addr)
+	go func() {
+		_, _ = io.WriteString(large, "*3\r\n$3\r\nSET\r\n$1\r\nk\r\n$8000000\r\n"+strings.Repeat("x", 7_000_000))
+	}()
+	eventually(t, "too much is held", func() bool { return a.held(t) > 2<<20 })
+	for range 3 {
+		other.send(t, "PING")
+		other.expect(t, "+PONG\r\n")
+	}
+	if n := a.metric(t, `redisshard_clients_cut_total{reason="commands"}`); n != "1" {
+		t.Errorf("%s clients were cut off", n)
+	}
+	eventually(t, "nothing is held any more", func() bool { return a.held(t) == 0 })
 }
 
 func TestPipelinesLongerThanTheLimitAreAnswered(t *testing.T) {

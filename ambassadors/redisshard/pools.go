@@ -37,16 +37,7 @@ func parse(text []byte) ([]nutcracker.Pool, error) {
 	if err != nil {
 		return nil, err
 	}
-	var pools []nutcracker.Pool
-	for _, p := range all {
-		if p.Redis {
-			pools = append(pools, p)
-		}
-	}
-	if len(pools) == 0 {
-		return nil, fmt.Errorf("no pool has redis: true, and memcached is not served here")
-	}
-	return pools, nil
+	return nutcracker.Of(all, true)
 }
 
 // listen is the address of the first pool: that of the file, unless another one
@@ -60,19 +51,20 @@ func (c Config) listen(first nutcracker.Pool) string {
 
 // fleet is all pools, kept equal to the file.
 type fleet struct {
-	pools   []*pool.Pool
-	log     *slog.Logger
-	reloads *prometheus.CounterVec
+	pools    []*pool.Pool
+	replicas map[string][]string // by the name of their shard
+	log      *slog.Logger
+	reloads  *prometheus.CounterVec
 }
 
 func newFleet(confs []nutcracker.Pool, o pool.Options, r prometheus.Registerer) (*fleet, error) {
-	f := &fleet{log: o.Log, reloads: promauto.With(r).NewCounterVec(prometheus.CounterOpts{
+	f := &fleet{replicas: o.Replicas, log: o.Log, reloads: promauto.With(r).NewCounterVec(prometheus.CounterOpts{
 		Name: "redisshard_reloads_total", Help: "Changed configuration files, by outcome: taken, refused.",
 	}, []string{"outcome"})}
 	f.reloads.WithLabelValues("taken")
 	f.reloads.WithLabelValues("refused")
-	if name := unknownShard(o.Replicas, confs); name != "" {
-		return nil, config.Error{{Variable: "REDISSHARD_REPLICAS", Message: fmt.Sprintf("no shard is called %q", name)}}
+	if err := checkReplicas(o.Replicas, confs); err != nil {
+		return nil, err
 	}
 	for _, c := range confs {
 		for _, key := range c.Ignored {
@@ -85,22 +77,6 @@ func newFleet(confs []nutcracker.Pool, o pool.Options, r prometheus.Registerer) 
 		f.pools = append(f.pools, p)
 	}
 	return f, nil
-}
-
-// unknownShard returns a name that no server of the pools has, or "".
-func unknownShard(replicas map[string][]string, confs []nutcracker.Pool) string {
-	known := map[string]bool{}
-	for _, c := range confs {
-		for _, server := range c.Servers {
-			known[server.Name] = true
-		}
-	}
-	for name := range replicas {
-		if !known[name] {
-			return name
-		}
-	}
-	return ""
 }
 
 // reload takes a changed file over, or leaves all as it is.
@@ -125,16 +101,14 @@ func (f *fleet) reload(text []byte) {
 	f.log.Info("changed configuration taken over", "pools", len(confs))
 }
 
-// fits tells whether a changed file has the same listeners. They are opened once:
-// another one is a matter for a restart.
+// fits tells whether a changed file can be taken over without a restart.
 func (f *fleet) fits(confs []nutcracker.Pool) error {
-	if len(confs) != len(f.pools) {
-		return fmt.Errorf("%d Redis pools instead of %d: restart to add or remove one", len(confs), len(f.pools))
+	var before []nutcracker.Pool
+	for _, p := range f.pools {
+		before = append(before, p.Config())
 	}
-	for i, c := range confs {
-		if old := f.pools[i].Config(); c.Name != old.Name || c.Listen != old.Listen {
-			return fmt.Errorf("pool %s on %s was pool %s on %s: restart to change a name or an address", c.Name, c.Listen, old.Name, old.Listen)
-		}
+	if err := nutcracker.SameListeners(before, confs); err != nil {
+		return err
 	}
-	return nil
+	return checkReplicas(f.replicas, confs)
 }

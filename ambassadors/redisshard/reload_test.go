@@ -9,7 +9,8 @@ import (
 	"time"
 
 	"github.com/flotilla-dev/flotilla/ambassadors/redisshard/resp"
-	"github.com/flotilla-dev/flotilla/internal/process"
+	"github.com/flotilla-dev/flotilla/internal/nettest"
+	"github.com/flotilla-dev/flotilla/internal/process/processtest"
 )
 
 // file is a nutcracker.yaml with one Redis pool.
@@ -59,7 +60,7 @@ func TestAChangedFileIsTakenOverAndConnectionsStay(t *testing.T) {
 func TestAFileThatIsWrongLeavesTheOldOneInUse(t *testing.T) {
 	s0 := echo(t, "s0")
 	path := writeFile(t, "nutcracker.yaml", file(s0.addr+":1 s0"))
-	a := start(t, map[string]string{"REDISSHARD_CONFIG_FILE": path, "LOG_LEVEL": "error"})
+	a := start(t, map[string]string{"REDISSHARD_CONFIG_FILE": path})
 	c := dial(t, a.addr)
 	for i, text := range []string{
 		"redis: [broken", file("nobody"), strings.Replace(file(s0.addr+":1"), "26379", "26380", 1), file(s0.addr+":1") + strings.Replace(file(s0.addr+":1"), "redis:\n  listen: 127.0.0.1:26379", "more:\n  listen: 127.0.0.1:26381", 1),
@@ -68,6 +69,20 @@ func TestAFileThatIsWrongLeavesTheOldOneInUse(t *testing.T) {
 		eventually(t, "the file is refused", func() bool { return a.metric(t, `redisshard_reloads_total{outcome="refused"}`) == fmt.Sprint(i+1) })
 		c.send(t, "GET k")
 		c.expect(t, "$2\r\ns0\r\n")
+	}
+}
+
+// What is refused at the start is refused of a changed file, too.
+func TestAFileThatDoesNotFitTheReplicasIsRefused(t *testing.T) {
+	s0, s1, replica := echo(t, "s0"), echo(t, "s1"), echo(t, "r0")
+	path := writeFile(t, "nutcracker.yaml", file(s0.addr+":1 s0"))
+	a := start(t, map[string]string{"REDISSHARD_CONFIG_FILE": path, "REDISSHARD_REPLICAS": "s0=" + replica.addr})
+	c := dial(t, a.addr)
+	for i, servers := range []string{s1.addr + ":1 s1", replica.addr + ":1 s0"} {
+		writeFile(t, path, file(servers))
+		eventually(t, "the file is refused", func() bool { return a.metric(t, `redisshard_reloads_total{outcome="refused"}`) == fmt.Sprint(i+1) })
+		c.send(t, "GET k", "APPEND k x")
+		c.expect(t, "$2\r\nr0\r\n$2\r\ns0\r\n")
 	}
 }
 
@@ -89,12 +104,7 @@ func TestAServerThatLeavesFinishesItsRequests(t *testing.T) {
 
 func TestEveryRedisPoolOfAFileHasItsListener(t *testing.T) {
 	s0, s1 := echo(t, "s0"), echo(t, "s1")
-	ln, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	second := ln.Addr().String()
-	ln.Close()
+	second := nettest.Refuse(t)
 	path := writeFile(t, "nutcracker.yaml", file(s0.addr+":1 s0")+"memcache:\n  listen: 127.0.0.1:1\n  servers:\n   - m:11211:1\n"+
 		"second:\n  listen: "+second+"\n  redis: true\n  redis_auth: sesame\n  client_connections: 1\n  servers:\n   - "+s1.addr+":1\n")
 	a := start(t, map[string]string{"REDISSHARD_CONFIG_FILE": path})
@@ -115,10 +125,7 @@ func TestTheFileSaysWhereToListenUnlessTheEnvironmentDoes(t *testing.T) {
 		t.Fatal(err)
 	}
 	for listen, want := range map[string]string{":6380": "127.0.0.1:26379", "127.0.0.1:1": "127.0.0.1:1", "fd:3": "fd:3"} {
-		cfg, err := process.Parse[Config](Program, map[string]string{"REDISSHARD_CONFIG_FILE": "x", "LISTEN_ADDR": listen})
-		if err != nil {
-			t.Fatal(err)
-		}
+		cfg := processtest.Parse[Config](t, Program, map[string]string{"REDISSHARD_CONFIG_FILE": "x", "LISTEN_ADDR": listen})
 		if got := cfg.listen(confs[0]); got != want {
 			t.Errorf("with LISTEN_ADDR=%s: %s, want %s", listen, got, want)
 		}
@@ -131,15 +138,12 @@ func TestAFileThatIsWrongAtTheStartIsNamed(t *testing.T) {
 		file("x"): "line 7: pool redis: servers", "m:\n  listen: h:1\n  servers: [h:1:1]\n": "no pool has redis: true", "": "the file has no pool",
 	} {
 		path := writeFile(t, "nutcracker.yaml", text)
-		cfg, err := process.Parse[Config](Program, map[string]string{"REDISSHARD_CONFIG_FILE": path})
-		if err != nil {
-			t.Fatal(err)
-		}
+		cfg := processtest.Parse[Config](t, Program, map[string]string{"REDISSHARD_CONFIG_FILE": path})
 		if err := Run(t.Context(), cfg); err == nil || !strings.Contains(err.Error(), want) {
 			t.Errorf("%q: want %q, got %v", text, want, err)
 		}
 	}
-	cfg, _ := process.Parse[Config](Program, map[string]string{"REDISSHARD_CONFIG_FILE": "/nonexistent"})
+	cfg := processtest.Parse[Config](t, Program, map[string]string{"REDISSHARD_CONFIG_FILE": "/nonexistent"})
 	if err := Run(t.Context(), cfg); err == nil || !strings.Contains(err.Error(), "REDISSHARD_CONFIG_FILE") {
 		t.Errorf("%v", err)
 	}
@@ -152,10 +156,7 @@ func TestASecondAddressThatIsTakenIsAnErrorAtTheStart(t *testing.T) {
 	}
 	defer ln.Close()
 	path := writeFile(t, "nutcracker.yaml", file("127.0.0.1:1:1")+strings.Replace(file("127.0.0.1:1:1"), "redis:\n  listen: 127.0.0.1:26379", "b:\n  listen: "+ln.Addr().String(), 1))
-	cfg, err := process.Parse[Config](Program, map[string]string{"REDISSHARD_CONFIG_FILE": path, "LISTEN_ADDR": "127.0.0.1:0", "ADMIN_ADDR": "127.0.0.1:0", "LOG_LEVEL": "error"})
-	if err != nil {
-		t.Fatal(err)
-	}
+	cfg := processtest.Parse[Config](t, Program, map[string]string{"REDISSHARD_CONFIG_FILE": path})
 	ctx, cancel := context.WithTimeout(context.Background(), 10*time.Second)
 	defer cancel()
 	if err := Run(ctx, cfg); err == nil || !strings.Contains(err.Error(), "listener of pool b") {

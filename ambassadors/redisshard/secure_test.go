@@ -58,7 +58,7 @@ func TestTheRightPasswordOpensTheShards(t *testing.T) {
 		m := miniredis.RunT(t)
 		m.RequireUserAuth("fleet", "right")
 		file := secret(t, "wrong\n")
-		a := start(t, map[string]string{"REDISSHARD_SERVERS": m.Addr(), "REDISSHARD_USER": "fleet", "REDISSHARD_PASSWORD_FILE": file, "REDISSHARD_AUTO_EJECT": "off", "LOG_LEVEL": "error"})
+		a := start(t, map[string]string{"REDISSHARD_SERVERS": m.Addr(), "REDISSHARD_USER": "fleet", "REDISSHARD_PASSWORD_FILE": file, "REDISSHARD_AUTO_EJECT": "off"})
 		c := connect(t, a.addr, func(o *redis.Options) { o.Protocol = version })
 		ctx := deadline(t)
 		if err := c.Get(ctx, "k").Err(); err == nil || !strings.HasSuffix(err.Error(), "does not let redisshard log in") {
@@ -69,10 +69,25 @@ func TestTheRightPasswordOpensTheShards(t *testing.T) {
 	}
 }
 
+func TestAChangedPasswordOfTheFileIsTakenOver(t *testing.T) {
+	m := miniredis.RunT(t)
+	m.RequireAuth("right")
+	text := file(m.Addr()+":1 s0") + "  redis_auth: "
+	path := writeFile(t, "nutcracker.yaml", text+"wrong\n")
+	a := start(t, map[string]string{"REDISSHARD_CONFIG_FILE": path})
+	c := dial(t, a.addr)
+	c.send(t, "AUTH wrong", "GET k")
+	c.expect(t, "+OK\r\n-ERR shard s0 does not let redisshard log in\r\n")
+	writeFile(t, path, text+"right\n")
+	eventually(t, "the change is taken over", func() bool { return a.metric(t, `redisshard_reloads_total{outcome="taken"}`) == "1" })
+	c.send(t, "GET k") // the client has logged in
+	c.expect(t, "$-1\r\n")
+}
+
 func TestShardsThatWantAPasswordThatIsNotThereAreNoMatterOfClients(t *testing.T) {
 	m := miniredis.RunT(t)
 	m.RequireAuth("sesame")
-	a := start(t, map[string]string{"REDISSHARD_SERVERS": m.Addr() + ":1 s0", "REDISSHARD_AUTO_EJECT": "off", "LOG_LEVEL": "error"})
+	a := start(t, map[string]string{"REDISSHARD_SERVERS": m.Addr() + ":1 s0", "REDISSHARD_AUTO_EJECT": "off"})
 	c := dial(t, a.addr)
 	c.send(t, "GET k")
 	c.expect(t, "-ERR shard s0 does not let redisshard log in\r\n")
@@ -116,7 +131,7 @@ func TestShardsAreReachedByTLSAndOthersAreNotBelieved(t *testing.T) {
 		t.Fatal(err)
 	}
 	t.Cleanup(m.Close)
-	env := map[string]string{"REDISSHARD_SERVERS": m.Addr(), "REDISSHARD_TLS": "on", "REDISSHARD_CA_FILE": caFile, "REDISSHARD_SERVER_NAME": "redis.internal", "REDISSHARD_AUTO_EJECT": "off", "LOG_LEVEL": "error"}
+	env := map[string]string{"REDISSHARD_SERVERS": m.Addr(), "REDISSHARD_TLS": "on", "REDISSHARD_CA_FILE": caFile, "REDISSHARD_SERVER_NAME": "redis.internal", "REDISSHARD_AUTO_EJECT": "off"}
 	a := start(t, env)
 	c := connect(t, a.addr, nil)
 	if err := c.Set(deadline(t), "k", "v", 0).Err(); err != nil {

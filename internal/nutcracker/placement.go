@@ -54,11 +54,8 @@ func NewPlacement(pool Pool, before *Placement, hooks Hooks) (*Placement, error)
 }
 
 func newPlacement(pool Pool, before *Placement, hooks Hooks, now func() time.Time) (*Placement, error) {
-	hash, err := sharding.HashNamed(pool.Hash)
+	hash, err := pool.check()
 	if err != nil {
-		return nil, fmt.Errorf("pool %s: %w", pool.Name, err)
-	}
-	if _, err := sharding.New(pool.Distribution, weights(pool.Servers)); err != nil {
 		return nil, fmt.Errorf("pool %s: %w", pool.Name, err)
 	}
 	p := &Placement{pool: pool, hash: hash, hooks: hooks, now: now, servers: make([]serverState, len(pool.Servers))}
@@ -146,10 +143,6 @@ func (p *Placement) Ejected(server int) time.Time {
 	return until
 }
 
-// NextReturn tells when the next ejected server comes back; the zero time when
-// none is ejected.
-func (p *Placement) NextReturn() time.Time { return p.current.Load().next }
-
 // refresh takes back the servers whose time is over.
 func (p *Placement) refresh() *snapshot {
 	p.mu.Lock()
@@ -183,7 +176,7 @@ func (p *Placement) rebuild() *snapshot {
 			}
 		}
 	}
-	// The names and weights were accepted by newPlacement, so this cannot fail.
+	// The name and the weights were accepted by newPlacement, so this cannot fail.
 	s.dist, _ = sharding.New(p.pool.Distribution, live)
 	p.current.Store(s)
 	return s

@@ -112,8 +112,8 @@ func TestNoServerIsPickedWhileAllAreEjected(t *testing.T) {
 	if got := spread(p); got[0] != 300 {
 		t.Errorf("the first is back alone: %v", got)
 	}
-	if want := time.Unix(1000, 0).Add(2500 * time.Millisecond); !p.NextReturn().Equal(want) || !p.Ejected(1).Equal(want) || !p.Ejected(0).IsZero() {
-		t.Errorf("next %v, s1 until %v, s0 until %v", p.NextReturn(), p.Ejected(1), p.Ejected(0))
+	if want := time.Unix(1000, 0).Add(2500 * time.Millisecond); !p.Ejected(1).Equal(want) || !p.Ejected(0).IsZero() {
+		t.Errorf("s1 until %v, s0 until %v", p.Ejected(1), p.Ejected(0))
 	}
 	if e.String() != "-s0 -s1 -s2 +s0" {
 		t.Errorf("the hooks were told %s", e)
@@ -171,6 +171,32 @@ func TestAServerStaysEjectedWhenTheFileChanges(t *testing.T) {
 	unlimited, _ := start(t, pool, after, c)
 	if got := spread(unlimited); got[2] == 0 {
 		t.Error("still ejected though nothing is ejected any more")
+	}
+}
+
+// A change that is refused changes nothing of the placement that stays.
+func TestAPoolThatCannotBePlacedIsRefusedBeforeAnybodyReturns(t *testing.T) {
+	t.Parallel()
+	c := &clock{now: time.Unix(1000, 0)}
+	p, _ := start(t, threeServers(), nil, c)
+	for server := range 2 {
+		p.Failed(server)
+		p.Failed(server)
+		c.pass(1500 * time.Millisecond)
+	} // the first may return, the second may not yet
+	for want, change := range map[string]func(*Pool){
+		`pool p: "sha1" is no hash`:         func(p *Pool) { p.Hash = "sha1" },
+		`pool p: "ring" is no distribution`: func(p *Pool) { p.Distribution = "ring" },
+		`server "s1": weight -1`:            func(p *Pool) { p.Servers[1].Weight = -1 },
+	} {
+		pool, e := threeServers(), &events{}
+		change(&pool)
+		if _, err := newPlacement(pool, p, e.hooks(), c.read); err == nil || !strings.Contains(err.Error(), want) || e.String() != "" {
+			t.Errorf("%v, and the hooks were told %q, want %s", err, e, want)
+		}
+		if err := pool.Check(); err == nil || strings.Contains(err.Error(), "pool p") {
+			t.Errorf("alone: %v", err)
+		}
 	}
 }
 

@@ -1,6 +1,10 @@
 package nutcracker
 
-import "time"
+import (
+	"time"
+
+	"github.com/flotilla-dev/flotilla/internal/sharding"
+)
 
 // Pool is a pool of the file, with twemproxy's defaults filled in.
 type Pool struct {
@@ -27,6 +31,20 @@ type Pool struct {
 	Servers []Server
 
 	Ignored []string // keys of the file that have no effect here
+}
+
+// Check finds what would keep a placement from being built of the pool.
+func (p Pool) Check() error {
+	_, err := p.check()
+	return err
+}
+
+func (p Pool) check() (sharding.Hash, error) {
+	hash, err := sharding.HashNamed(p.Hash)
+	if err != nil {
+		return nil, err
+	}
+	return hash, sharding.Check(p.Distribution, weights(p.Servers))
 }
 
 // Server is a server of a pool. It is comparable: a server that is equal before

@@ -32,14 +32,18 @@ const (
 
 // New builds the distribution with a name.
 func New(name string, servers []Server) (Distribution, error) {
-	build, known := distributions[name]
-	if !known {
-		return nil, fmt.Errorf("%q is no distribution: want one of %s", name, strings.Join(Names(), ", "))
-	}
-	if err := check(servers); err != nil {
+	if err := Check(name, servers); err != nil {
 		return nil, err
 	}
-	return build(servers), nil
+	return distributions[name](servers), nil
+}
+
+// Check tells why New would not build a distribution, and costs much less.
+func Check(name string, servers []Server) error {
+	if distributions[name] == nil {
+		return fmt.Errorf("%q is no distribution: want one of %s", name, strings.Join(Names(), ", "))
+	}
+	return check(servers)
 }
 
 // Names lists the names that New knows, sorted.

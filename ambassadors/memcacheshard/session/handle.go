@@ -103,7 +103,7 @@ func (s *Session) one(cmd *wire.Command) {
 // goroutine that reads from the client.
 func (s *Session) dispatch(l *link.Link, head, tail []byte, t link.Token) error {
 	err := l.Send(s.now, head, tail, link.Call{To: s, Token: t})
-	if errors.Is(err, link.ErrBusy) {
+	for errors.Is(err, link.ErrBusy) { // others may take the room that there was
 		s.send()
 		l.Room()
 		err = l.Send(s.now, head, tail, link.Call{To: s, Token: t})

@@ -8,13 +8,11 @@ import (
 	"github.com/flotilla-dev/flotilla/ambassadors/memcacheshard/wire"
 )
 
-// Answer implements link.Receiver.
+// Answer implements link.Receiver. Of a client that is gone it is handled as of any
+// other: what a server did, its replicas have to be told.
 func (s *Session) Answer(t link.Token, text []byte) bool {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if s.gone {
-		return false
-	}
 	slot := s.slots.at(t.Seq)
 	switch {
 	case slot.plan != nil:
@@ -44,9 +42,6 @@ func look(slot *slot, text []byte) {
 func (s *Session) Fail(t link.Token, err error) bool {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if s.gone {
-		return false
-	}
 	slot := s.slots.at(t.Seq)
 	if slot.plan == nil {
 		s.answer(t.Seq, slot, s.failure(slot, err))
@@ -75,12 +70,16 @@ func serverError(shard string, err error) []byte {
 }
 
 // answer is called with mu held when the answer to a command is complete. What
-// the client is not to see is left out.
+// the client is not to see, or is not there to see, is left out.
 func (s *Session) answer(seq uint64, slot *slot, text []byte) {
 	if slot.quiet && wire.Silent(slot.verb, text) {
 		text = nil
 	}
 	s.hold(len(text))
+	if s.gone { // perhaps by that
+		s.hold(-len(text))
+		text = nil
+	}
 	s.typical = max(len(text), s.typical-(s.typical-len(text))/8)
 	if seq != s.slots.first {
 		slot.done, slot.text = true, append(slot.text[:0], text...)
@@ -113,8 +112,22 @@ func (s *Session) hold(n int) {
 // cut ends the conversation without a word; the reading goroutine notices.
 func (s *Session) cut() {
 	s.gone = true
+	s.drop()
 	abort(s.conn)
 	s.wake()
+}
+
+// drop forgets the answers that nobody will take.
+func (s *Session) drop() {
+	n := len(s.out)
+	s.out = nil
+	for i := range s.slots.n {
+		if slot := s.slots.at(s.slots.first + uint64(i)); slot.done {
+			n += len(slot.text)
+			slot.text = nil
+		}
+	}
+	s.hold(-n)
 }
 
 // abort ends a connection in both directions, and waits for nobody who reads it
@@ -135,7 +148,7 @@ func abort(conn net.Conn) {
 // due tells whether somebody must flush, once for many answers. It is called
 // with mu held.
 func (s *Session) due() bool {
-	if s.dirty || len(s.out) == 0 {
+	if s.gone || s.dirty || len(s.out) == 0 {
 		return false
 	}
 	s.dirty = true

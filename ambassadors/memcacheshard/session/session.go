@@ -181,11 +181,12 @@ func (s *Session) wake() {
 	}
 }
 
-// leave waits until everything is answered and written.
+// leave waits until everything is answered, which the time-outs of servers bound,
+// and written, while the client takes it.
 func (s *Session) leave() {
 	s.o.Metrics.commands(&s.verbs)
 	s.mu.Lock()
-	for !s.gone && (s.slots.n > 0 || s.writing || len(s.out) > 0) {
+	for s.slots.n > 0 || !s.gone && (s.writing || len(s.out) > 0) {
 		s.await()
 	}
 	s.gone = true

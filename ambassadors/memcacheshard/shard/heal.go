@@ -2,6 +2,7 @@ package shard
 
 import (
 	"bytes"
+	"errors"
 	"maps"
 	"sync"
 	"time"
@@ -44,14 +45,27 @@ func (r *Replica) heal() {
 
 func (h *healer) send(requests [][]byte) {
 	h.left = len(requests)
-	l, now := h.replica.links[0], time.Now()
+	l := h.replica.links[0]
 	for i, request := range requests {
-		if err := l.Send(now, request, nil, link.Call{To: h, Token: link.Token{Part: int32(i)}}); err != nil {
+		if err := h.ask(l, request); err != nil {
 			h.over(len(requests)-i, true)
 			break
 		}
 	}
 	l.Flush()
+}
+
+// ask queues a request, and waits where the link has no room: there may be more
+// to delete than can be under way.
+func (h *healer) ask(l *link.Link, request []byte) error {
+	for {
+		err := l.Send(time.Now(), request, nil, link.Call{To: h})
+		if !errors.Is(err, link.ErrBusy) {
+			return err
+		}
+		l.Flush()
+		l.Room()
+	}
 }
 
 // Answer implements link.Receiver.

@@ -30,14 +30,15 @@ func (r *replies) flush() {
 // take is called with mu held.
 func (r *replies) take() *chunk {
 	c := r.ready
-	r.ready, r.writing = nil, true
+	r.ready, r.writing, r.sending = nil, true, len(c.b)
 	return c
 }
 
 // wrote is called with mu held.
 func (r *replies) wrote(c *chunk, err error) {
 	r.writing = false
-	r.release(len(c.b))
+	r.release(r.sending)
+	r.sending = 0
 	c.free()
 	if err != nil {
 		r.end()

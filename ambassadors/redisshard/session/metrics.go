@@ -19,13 +19,14 @@ func NewMetrics(r prometheus.Registerer) *Metrics {
 			Help: "Commands that were refused without a shard, by reason: arguments, auth, crossshard, noshard, protocol, unknown, unsupported.",
 		}, []string{"reason"}),
 		cuts: f.NewCounterVec(prometheus.CounterOpts{
-			Name: "redisshard_clients_cut_total", Help: "Clients that were cut off, by reason: replies (too many that they did not take).",
+			Name: "redisshard_clients_cut_total", Help: "Clients that were cut off, by reason: replies (too many that they did not take), commands (too large ones of all, for too long).",
 		}, []string{"reason"}),
 	}
 	for _, reason := range []string{"arguments", "auth", "crossshard", "noshard", "protocol", "unknown", "unsupported"} {
 		m.refusals.WithLabelValues(reason)
 	}
 	m.cuts.WithLabelValues("replies")
+	m.cuts.WithLabelValues("commands")
 	return m
 }
 

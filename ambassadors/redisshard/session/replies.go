@@ -20,6 +20,7 @@ type replies struct {
 	tail    uint64     // the next request
 	ready   *chunk     // replies to be written
 	stored  int        // bytes of replies in ready, in slots and being written
+	sending int        // bytes of those that are being written
 	dirty   bool       // a Flush is asked for
 	writing bool       // somebody writes
 	over    bool       // nothing more is written
@@ -145,16 +146,18 @@ func (r *replies) cut(reason string) {
 	r.end()
 }
 
-// end makes an end of writing: the connection is closed, the rest is forgotten.
-// It is called with mu held.
+// end makes an end of writing: the connection is closed, the rest is forgotten, at
+// once, for the client's own reader may wait for the memory. It is called with mu
+// held.
 func (r *replies) end() {
 	if r.over {
 		return
 	}
 	r.over = true
-	r.out.abort()
 	r.ready = nil
 	r.slots = nil
+	r.release(r.stored - r.sending)
+	r.out.abort()
 	r.changed.Broadcast()
 }
 
@@ -173,7 +176,6 @@ func (r *replies) close() {
 	for r.writing {
 		r.changed.Wait()
 	}
-	r.release(r.stored)
 	r.mu.Unlock()
 	r.slow.Wait()
 }

@@ -87,7 +87,10 @@ func (s *session) read(ctx context.Context) bool {
 			return errors.Is(err, io.EOF) || ctx.Err() != nil
 		}
 		held = s.account(held)
-		s.o.Memory.wait(ctx)
+		if !s.o.Memory.wait(ctx, held > 0) {
+			s.o.Metrics.cut("commands")
+			return false
+		}
 	}
 	return true
 }

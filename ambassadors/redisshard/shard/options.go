@@ -38,7 +38,8 @@ type Options struct {
 
 // Same tells whether a shard of these options can go on with the others.
 func (o Options) Same(p Options) bool {
-	return o.Server.Name == p.Server.Name && o.Server.Addr == p.Server.Addr && o.Timeout == p.Timeout && o.Connections == p.Connections && o.DB == p.DB && o.Password == p.Password && slices.Equal(o.Replicas, p.Replicas)
+	return o.Server.Name == p.Server.Name && o.Server.Addr == p.Server.Addr && o.Timeout == p.Timeout && o.Connections == p.Connections && o.DB == p.DB && o.Password == p.Password &&
+		slices.Equal(o.Replicas, p.Replicas) && (len(o.Replicas) == 0 || o.ReplicaRetry == p.ReplicaRetry)
 }
 
 // Health is told how requests went.
