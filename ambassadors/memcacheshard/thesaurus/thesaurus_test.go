@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"io"
 	"maps"
-	"net"
 	"net/http"
 	"net/http/httptest"
 	"os"
@@ -19,8 +18,9 @@ import (
 	"go.uber.org/goleak"
 
 	"github.com/flotilla-dev/flotilla/ambassadors/memcacheshard/memtest"
+	"github.com/flotilla-dev/flotilla/internal/nettest"
 	"github.com/flotilla-dev/flotilla/internal/openapi"
-	"github.com/flotilla-dev/flotilla/internal/process"
+	"github.com/flotilla-dev/flotilla/internal/process/processtest"
 )
 
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
@@ -69,49 +69,17 @@ func startThesaurus(t *testing.T, d *fakeDictionary, env map[string]string) (url
 	t.Helper()
 	server := httptest.NewServer(d)
 	t.Cleanup(server.Close)
-	all := map[string]string{
-		"LISTEN_ADDR": "127.0.0.1:0", "ADMIN_ADDR": "127.0.0.1:0", "DRAIN_DELAY": "0s", "LOG_LEVEL": "error", "CHECK_INTERVAL": "0s",
-		"THESAURUS_DICTIONARY": server.Listener.Addr().String(), "THESAURUS_MEMCACHED_TIMEOUT": "300ms",
-	}
+	all := map[string]string{"CHECK_INTERVAL": "0s", "THESAURUS_DICTIONARY": server.Listener.Addr().String(), "THESAURUS_MEMCACHED_TIMEOUT": "300ms"}
 	maps.Copy(all, env)
-	cfg, err := process.Parse[Config](Program, all)
-	if err != nil {
-		t.Fatal(err)
-	}
-	ready := make(chan [2]string, 1)
-	cfg.OnListen = func(data, admin net.Addr) { ready <- [2]string{"http://" + data.String(), "http://" + admin.String()} }
-	ctx, cancel := context.WithCancel(context.Background())
-	done := make(chan error, 1)
-	go func() { done <- Run(ctx, cfg) }()
-	t.Cleanup(func() {
-		http.DefaultClient.CloseIdleConnections()
-		cancel()
-		if err := <-done; err != nil {
-			t.Error(err)
-		}
-	})
-	select {
-	case urls := <-ready:
-		return urls[0], urls[1]
-	case err := <-done:
-		done <- nil
-		t.Fatal(err)
-		return "", ""
-	}
+	cfg := processtest.Parse[Config](t, Program, all)
+	running := processtest.Start(t, &cfg.Contract, func(ctx context.Context) error { return Run(ctx, cfg) })
+	return "http://" + running.Data, "http://" + running.Admin
 }
 
 func get(t *testing.T, url string) (int, string) {
 	t.Helper()
-	response, err := http.Get(url)
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer response.Body.Close()
-	body, err := io.ReadAll(response.Body)
-	if err != nil {
-		t.Fatal(err)
-	}
-	return response.StatusCode, string(body)
+	response, body := processtest.Get(t, url)
+	return response.StatusCode, body
 }
 
 func ask(t *testing.T, url, word string) (int, Answer, string) {
@@ -126,13 +94,8 @@ const ofDog = `[{"word":"animal","hops":1,"paths":2},{"word":"canine","hops":1,"
 	`{"word":"being","hops":2,"paths":1},{"word":"hunting dog","hops":2,"paths":1},{"word":"nowhere","hops":2,"paths":1}]`
 
 func TestWithoutMemcachedTheAnswerIsTheSame(t *testing.T) {
-	ln, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	ln.Close()
 	d := &fakeDictionary{}
-	url, _ := startThesaurus(t, d, map[string]string{"THESAURUS_MEMCACHED_ADDR": ln.Addr().String()})
+	url, _ := startThesaurus(t, d, map[string]string{"THESAURUS_MEMCACHED_ADDR": nettest.Refuse(t)})
 	for range 2 {
 		if status, a, body := ask(t, url, "dog"); status != 200 || a.Cache != unavailable || string(a.Related) != ofDog {
 			t.Errorf("%d %s", status, body)
@@ -227,11 +190,8 @@ func TestBreadthBoundsTheRequests(t *testing.T) {
 }
 
 func TestWrongParametersAreNamedTogether(t *testing.T) {
-	cfg, err := process.Parse[Config](Program, map[string]string{"THESAURUS_DICTIONARY": "a:1", "THESAURUS_TTL": "1ms", "THESAURUS_MEMCACHED_TIMEOUT": "0s", "THESAURUS_BREADTH": "0"})
-	if err != nil {
-		t.Fatal(err)
-	}
-	err = Run(t.Context(), cfg)
+	cfg := processtest.Parse[Config](t, Program, map[string]string{"THESAURUS_DICTIONARY": "a:1", "THESAURUS_TTL": "1ms", "THESAURUS_MEMCACHED_TIMEOUT": "0s", "THESAURUS_BREADTH": "0"})
+	err := Run(t.Context(), cfg)
 	for _, want := range []string{"THESAURUS_TTL", "THESAURUS_MEMCACHED_TIMEOUT", "THESAURUS_BREADTH"} {
 		if err == nil || !strings.Contains(err.Error(), want) {
 			t.Errorf("the error does not name %s: %v", want, err)

@@ -18,8 +18,9 @@ import (
 	"github.com/labstack/echo/v4"
 	"go.uber.org/goleak"
 
+	"github.com/flotilla-dev/flotilla/internal/nettest"
 	"github.com/flotilla-dev/flotilla/internal/openapi"
-	"github.com/flotilla-dev/flotilla/internal/process"
+	"github.com/flotilla-dev/flotilla/internal/process/processtest"
 )
 
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
@@ -47,61 +48,23 @@ func startLookups(t *testing.T, d *fakeDictionary, env map[string]string) string
 	t.Helper()
 	server := httptest.NewServer(d)
 	t.Cleanup(server.Close)
-	all := map[string]string{
-		"LISTEN_ADDR": "127.0.0.1:0", "ADMIN_ADDR": "127.0.0.1:0", "DRAIN_DELAY": "0s", "LOG_LEVEL": "error", "CHECK_INTERVAL": "0s",
-		"LOOKUPS_DICTIONARY": server.Listener.Addr().String(), "LOOKUPS_REDIS_TIMEOUT": "300ms",
-	}
+	all := map[string]string{"CHECK_INTERVAL": "0s", "LOOKUPS_DICTIONARY": server.Listener.Addr().String(), "LOOKUPS_REDIS_TIMEOUT": "300ms"}
 	maps.Copy(all, env)
-	cfg, err := process.Parse[Config](Program, all)
-	if err != nil {
-		t.Fatal(err)
-	}
-	ready := make(chan string, 1)
-	cfg.OnListen = func(data, _ net.Addr) { ready <- "http://" + data.String() }
-	ctx, cancel := context.WithCancel(context.Background())
-	done := make(chan error, 1)
-	go func() { done <- Run(ctx, cfg) }()
-	t.Cleanup(func() {
-		http.DefaultClient.CloseIdleConnections()
-		cancel()
-		if err := <-done; err != nil {
-			t.Error(err)
-		}
-	})
-	select {
-	case url := <-ready:
-		return url
-	case err := <-done:
-		done <- nil
-		t.Fatal(err)
-		return ""
-	}
+	cfg := processtest.Parse[Config](t, Program, all)
+	return "http://" + processtest.Start(t, &cfg.Contract, func(ctx context.Context) error { return Run(ctx, cfg) }).Data
 }
 
 func look(t *testing.T, url, word string) (int, Answer, string) {
 	t.Helper()
-	response, err := http.Get(url + "/v1/lookups/" + word)
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer response.Body.Close()
-	body, err := io.ReadAll(response.Body)
-	if err != nil {
-		t.Fatal(err)
-	}
+	response, body := processtest.Get(t, url+"/v1/lookups/"+word)
 	var a Answer
-	_ = json.Unmarshal(body, &a) // a problem has other members
-	return response.StatusCode, a, string(body)
+	_ = json.Unmarshal([]byte(body), &a) // a problem has other members
+	return response.StatusCode, a, body
 }
 
 func TestWithoutRedisTheAnswerIsTheSame(t *testing.T) {
-	ln, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	ln.Close()
 	d := &fakeDictionary{}
-	url := startLookups(t, d, map[string]string{"LOOKUPS_REDIS_ADDR": ln.Addr().String()})
+	url := startLookups(t, d, map[string]string{"LOOKUPS_REDIS_ADDR": nettest.Refuse(t)})
 	for range 2 {
 		if status, a, body := look(t, url, "dog"); status != 200 || a.Cache != unavailable || string(a.Entry) != `{"word":"dog","entries":[]}` {
 			t.Errorf("%d %s", status, body)
@@ -172,11 +135,8 @@ func TestAWordIsAskedForOnceInItsTime(t *testing.T) {
 
 func TestWrongParametersAreNamedTogether(t *testing.T) {
 	t.Parallel()
-	cfg, err := process.Parse[Config](Program, map[string]string{"LOOKUPS_DICTIONARY": "a:1", "LOOKUPS_TTL": "1ms", "LOOKUPS_REDIS_TIMEOUT": "0s"})
-	if err != nil {
-		t.Fatal(err)
-	}
-	err = Run(t.Context(), cfg)
+	cfg := processtest.Parse[Config](t, Program, map[string]string{"LOOKUPS_DICTIONARY": "a:1", "LOOKUPS_TTL": "1ms", "LOOKUPS_REDIS_TIMEOUT": "0s"})
+	err := Run(t.Context(), cfg)
 	for _, want := range []string{"LOOKUPS_TTL", "LOOKUPS_REDIS_TIMEOUT"} {
 		if err == nil || !strings.Contains(err.Error(), want) {
 			t.Errorf("the error does not name %s: %v", want, err)
