@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io"
 	"maps"
+	"net"
 	"net/http"
 	"net/http/httptest"
 	"os"
@@ -65,7 +66,7 @@ func (d *fakeDictionary) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 
 // startThesaurus starts the application before a dictionary and memcached, and
 // returns its URL and that of its administration.
-func startThesaurus(t *testing.T, d *fakeDictionary, env map[string]string) (url, admin string) {
+func startThesaurus(t *testing.T, d http.Handler, env map[string]string) (url, admin string) {
 	t.Helper()
 	server := httptest.NewServer(d)
 	t.Cleanup(server.Close)
@@ -189,10 +190,45 @@ func TestBreadthBoundsTheRequests(t *testing.T) {
 	}
 }
 
+// The dictionary is ill; the program is told to believe no bad check, to try twice,
+// and to eject at once. With the defaults it would not be asked at all, or three
+// times, and would not be ejected.
+func TestChecksEjectionAndRetriesAreAsSet(t *testing.T) {
+	var checks, asked atomic.Int32
+	enough := make(chan struct{})
+	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if r.URL.Path != "/readyz" {
+			asked.Add(1)
+			w.WriteHeader(http.StatusServiceUnavailable)
+			return
+		}
+		switch checks.Add(1) {
+		case 1: // well
+			return
+		case 10:
+			close(enough)
+		}
+		w.WriteHeader(http.StatusInternalServerError)
+	}))
+	defer server.Close()
+	addr := server.Listener.Addr().String()
+	_, port, _ := net.SplitHostPort(addr)
+	url, admin := startThesaurus(t, nil, map[string]string{
+		"THESAURUS_MEMCACHED_ADDR": nettest.Refuse(t), "THESAURUS_DICTIONARY": addr + "/" + port, "CHECK_INTERVAL": "1ms", "CHECK_DOWN": "1000000", "RETRY_ATTEMPTS": "2", "EJECT_AFTER": "1",
+	})
+	<-enough
+	if status, _, body := ask(t, url, "dog"); status != http.StatusBadGateway || asked.Load() != 2 {
+		t.Errorf("asked %d times: %d %s", asked.Load(), status, body)
+	}
+	if _, metrics := get(t, admin+"/metrics"); !strings.Contains(metrics, `upstream_ejections_total{endpoint="`+addr+`",upstream="dictionary"} 1`) {
+		t.Error("the dictionary was not ejected")
+	}
+}
+
 func TestWrongParametersAreNamedTogether(t *testing.T) {
-	cfg := processtest.Parse[Config](t, Program, map[string]string{"THESAURUS_DICTIONARY": "a:1", "THESAURUS_TTL": "1ms", "THESAURUS_MEMCACHED_TIMEOUT": "0s", "THESAURUS_BREADTH": "0"})
+	cfg := processtest.Parse[Config](t, Program, map[string]string{"THESAURUS_DICTIONARY": "a:1", "THESAURUS_TTL": "1ms", "THESAURUS_MEMCACHED_TIMEOUT": "0s", "THESAURUS_BREADTH": "0", "CHECK_TIMEOUT": "0s", "RETRY_ATTEMPTS": "0"})
 	err := Run(t.Context(), cfg)
-	for _, want := range []string{"THESAURUS_TTL", "THESAURUS_MEMCACHED_TIMEOUT", "THESAURUS_BREADTH"} {
+	for _, want := range []string{"THESAURUS_TTL", "THESAURUS_MEMCACHED_TIMEOUT", "THESAURUS_BREADTH", "CHECK_TIMEOUT", "RETRY_ATTEMPTS"} {
 		if err == nil || !strings.Contains(err.Error(), want) {
 			t.Errorf("the error does not name %s: %v", want, err)
 		}

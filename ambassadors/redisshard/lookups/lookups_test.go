@@ -43,15 +43,17 @@ func (d *fakeDictionary) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	}
 }
 
-// startLookups starts the application before a dictionary and Redis, and returns its URL.
-func startLookups(t *testing.T, d *fakeDictionary, env map[string]string) string {
+// startLookups starts the application before a dictionary and Redis, and returns
+// its URL and that of its administration.
+func startLookups(t *testing.T, d http.Handler, env map[string]string) (url, admin string) {
 	t.Helper()
 	server := httptest.NewServer(d)
 	t.Cleanup(server.Close)
 	all := map[string]string{"CHECK_INTERVAL": "0s", "LOOKUPS_DICTIONARY": server.Listener.Addr().String(), "LOOKUPS_REDIS_TIMEOUT": "300ms"}
 	maps.Copy(all, env)
 	cfg := processtest.Parse[Config](t, Program, all)
-	return "http://" + processtest.Start(t, &cfg.Contract, func(ctx context.Context) error { return Run(ctx, cfg) }).Data
+	running := processtest.Start(t, &cfg.Contract, func(ctx context.Context) error { return Run(ctx, cfg) })
+	return "http://" + running.Data, "http://" + running.Admin
 }
 
 func look(t *testing.T, url, word string) (int, Answer, string) {
@@ -64,7 +66,7 @@ func look(t *testing.T, url, word string) (int, Answer, string) {
 
 func TestWithoutRedisTheAnswerIsTheSame(t *testing.T) {
 	d := &fakeDictionary{}
-	url := startLookups(t, d, map[string]string{"LOOKUPS_REDIS_ADDR": nettest.Refuse(t)})
+	url, _ := startLookups(t, d, map[string]string{"LOOKUPS_REDIS_ADDR": nettest.Refuse(t)})
 	for range 2 {
 		if status, a, body := look(t, url, "dog"); status != 200 || a.Cache != unavailable || string(a.Entry) != `{"word":"dog","entries":[]}` {
 			t.Errorf("%d %s", status, body)
@@ -81,7 +83,7 @@ func TestARedisThatHangsIsGivenUpInTime(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer ln.Close()
-	url := startLookups(t, &fakeDictionary{}, map[string]string{"LOOKUPS_REDIS_ADDR": ln.Addr().String()})
+	url, _ := startLookups(t, &fakeDictionary{}, map[string]string{"LOOKUPS_REDIS_ADDR": ln.Addr().String()})
 	began := time.Now()
 	status, a, body := look(t, url, "dog")
 	if took := time.Since(began); status != 200 || a.Cache != unavailable || took > 10*time.Second {
@@ -92,7 +94,7 @@ func TestARedisThatHangsIsGivenUpInTime(t *testing.T) {
 func TestMistakesAreProblems(t *testing.T) {
 	m := miniredis.RunT(t)
 	d := &fakeDictionary{}
-	url := startLookups(t, d, map[string]string{"LOOKUPS_REDIS_ADDR": m.Addr()})
+	url, _ := startLookups(t, d, map[string]string{"LOOKUPS_REDIS_ADDR": m.Addr()})
 	for word, want := range map[string]string{
 		"nosuchword": "404 #word-not-found", "%01": "400 #word-invalid", "%ff": "400 #word-invalid", strings.Repeat("x", 129): "400 #word-invalid",
 	} {
@@ -114,7 +116,7 @@ func TestMistakesAreProblems(t *testing.T) {
 func TestAWordIsAskedForOnceInItsTime(t *testing.T) {
 	m := miniredis.RunT(t)
 	d := &fakeDictionary{}
-	url := startLookups(t, d, map[string]string{"LOOKUPS_REDIS_ADDR": m.Addr(), "LOOKUPS_TTL": "1m"})
+	url, _ := startLookups(t, d, map[string]string{"LOOKUPS_REDIS_ADDR": m.Addr(), "LOOKUPS_TTL": "1m"})
 	for i, want := range []string{miss, hit, hit} {
 		word := []string{"dog", "Dog", "dog"}[i]
 		if status, a, body := look(t, url, word); status != 200 || a.Cache != want || a.Word != "dog" || string(a.Entry) != `{"word":"dog","entries":[]}` {
@@ -133,11 +135,46 @@ func TestAWordIsAskedForOnceInItsTime(t *testing.T) {
 	}
 }
 
+// The dictionary is ill; the program is told to believe no bad check, to try twice,
+// and to eject at once. With the defaults it would not be asked at all, or three
+// times, and would not be ejected.
+func TestChecksEjectionAndRetriesAreAsSet(t *testing.T) {
+	var checks, asked atomic.Int32
+	enough := make(chan struct{})
+	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if r.URL.Path != "/readyz" {
+			asked.Add(1)
+			w.WriteHeader(http.StatusServiceUnavailable)
+			return
+		}
+		switch checks.Add(1) {
+		case 1: // well
+			return
+		case 10:
+			close(enough)
+		}
+		w.WriteHeader(http.StatusInternalServerError)
+	}))
+	defer server.Close()
+	addr := server.Listener.Addr().String()
+	_, port, _ := net.SplitHostPort(addr)
+	url, admin := startLookups(t, nil, map[string]string{
+		"LOOKUPS_REDIS_ADDR": nettest.Refuse(t), "LOOKUPS_DICTIONARY": addr + "/" + port, "CHECK_INTERVAL": "1ms", "CHECK_DOWN": "1000000", "RETRY_ATTEMPTS": "2", "EJECT_AFTER": "1",
+	})
+	<-enough
+	if status, _, body := look(t, url, "dog"); status != http.StatusBadGateway || asked.Load() != 2 {
+		t.Errorf("asked %d times: %d %s", asked.Load(), status, body)
+	}
+	if _, metrics := processtest.Get(t, admin+"/metrics"); !strings.Contains(metrics, `upstream_ejections_total{endpoint="`+addr+`",upstream="dictionary"} 1`) {
+		t.Error("the dictionary was not ejected")
+	}
+}
+
 func TestWrongParametersAreNamedTogether(t *testing.T) {
 	t.Parallel()
-	cfg := processtest.Parse[Config](t, Program, map[string]string{"LOOKUPS_DICTIONARY": "a:1", "LOOKUPS_TTL": "1ms", "LOOKUPS_REDIS_TIMEOUT": "0s"})
+	cfg := processtest.Parse[Config](t, Program, map[string]string{"LOOKUPS_DICTIONARY": "a:1", "LOOKUPS_TTL": "1ms", "LOOKUPS_REDIS_TIMEOUT": "0s", "CHECK_TIMEOUT": "0s", "RETRY_ATTEMPTS": "0"})
 	err := Run(t.Context(), cfg)
-	for _, want := range []string{"LOOKUPS_TTL", "LOOKUPS_REDIS_TIMEOUT"} {
+	for _, want := range []string{"LOOKUPS_TTL", "LOOKUPS_REDIS_TIMEOUT", "CHECK_TIMEOUT", "RETRY_ATTEMPTS"} {
 		if err == nil || !strings.Contains(err.Error(), want) {
 			t.Errorf("the error does not name %s: %v", want, err)
 		}
