@@ -8,7 +8,9 @@ import (
 	"fmt"
 	"io"
 	"net/http"
+	"net/http/httptrace"
 	"net/url"
+	"sync/atomic"
 
 	"github.com/flotilla-dev/flotilla/internal/certs"
 	"github.com/flotilla-dev/flotilla/internal/httpclient"
@@ -39,6 +41,7 @@ type Options struct {
 type Client struct {
 	http *http.Client
 	base string // URL of its words
+	sent atomic.Uint64
 }
 
 // Open returns a client that works as long as the process.
@@ -73,9 +76,14 @@ var (
 	Failed   = problem.New(http.StatusBadGateway, "upstream-failed", "the dictionary gave no valid answer")
 )
 
+// Requests is how many requests were sent so far: one for each attempt, and none
+// for a word that was given up before.
+func (c *Client) Requests() uint64 { return c.sent.Load() }
+
 // Entry returns what the dictionary knows of a word, as JSON in one line. The word
 // is spelled as by Spell. The error is NotFound, or wraps Failed.
 func (c *Client) Entry(ctx context.Context, word string) ([]byte, error) {
+	ctx = httptrace.WithClientTrace(ctx, &httptrace.ClientTrace{WroteHeaders: func() { c.sent.Add(1) }})
 	request, err := http.NewRequestWithContext(ctx, http.MethodGet, c.base+url.PathEscape(word), nil)
 	if err != nil {
 		return nil, fmt.Errorf("%w: %w", Failed, err)

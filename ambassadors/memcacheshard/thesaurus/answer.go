@@ -19,7 +19,7 @@ import (
 
 // thesaurus answers requests.
 type thesaurus struct {
-	links   *links
+	words   *dictionary.Client
 	cache   *memcache.Client
 	ttl     time.Duration
 	breadth int
@@ -70,8 +70,8 @@ type Stats struct {
 	Hits               uint64  `json:"hits"`
 	Misses             uint64  `json:"misses"`
 	Unavailable        uint64  `json:"unavailable"`
-	HitRate            float64 `json:"hit_rate"` // hits of all, 0 to 1
-	DictionaryRequests uint64  `json:"dictionary_requests"`
+	HitRate            float64 `json:"hit_rate"`            // hits of all, 0 to 1
+	DictionaryRequests uint64  `json:"dictionary_requests"` // repeated ones included
 }
 
 func (c *counts) stats() Stats {
@@ -87,7 +87,7 @@ func routes(e *echo.Echo, t *thesaurus) {
 	e.GET("/v1/related/:word", func(c echo.Context) error { return t.answer(c, c.Param("word")) })
 	e.GET("/v1/stats", func(c echo.Context) error {
 		s := t.counts.stats()
-		s.DictionaryRequests = t.links.asked.Load()
+		s.DictionaryRequests = t.words.Requests()
 		c.Response().Header().Set("Cache-Control", "no-store")
 		return c.JSON(http.StatusOK, s)
 	})
@@ -130,7 +130,7 @@ func (t *thesaurus) find(ctx context.Context, word string) (list []byte, outcome
 		outcome = unavailable
 		t.log.DebugContext(ctx, "the cache did not answer", "error", err)
 	}
-	words, err := related(ctx, t.links, word, t.breadth)
+	words, err := related(ctx, t.words, word, t.breadth)
 	if err != nil {
 		return nil, outcome, err
 	}

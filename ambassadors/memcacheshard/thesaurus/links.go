@@ -7,16 +7,9 @@ import (
 	"fmt"
 	"net/url"
 	"strings"
-	"sync/atomic"
 
 	"github.com/flotilla-dev/flotilla/internal/dictionary"
 )
-
-// links finds the words that others refer to.
-type links struct {
-	words *dictionary.Client
-	asked atomic.Uint64 // entries of the dictionary
-}
 
 // entry is what matters here of the dictionary's answer: the links of each sense.
 type entry struct {
@@ -34,11 +27,10 @@ type link struct {
 // relations are the members of a sense that are links, the closest first.
 var relations = []string{"synonyms", "similar", "derived", "see_also", "antonyms", "hypernyms", "hyponyms", "holonyms", "meronyms"}
 
-// of returns the words that a word refers to, each once, the closest first. word is
-// as it stands in a URL, unescaped.
-func (l *links) of(ctx context.Context, word string) ([]link, error) {
-	l.asked.Add(1)
-	text, err := l.words.Entry(ctx, word)
+// linksOf returns the words that a word refers to, each once, the closest first.
+// word is as it stands in a URL, unescaped.
+func linksOf(ctx context.Context, words *dictionary.Client, word string) ([]link, error) {
+	text, err := words.Entry(ctx, word)
 	if err != nil {
 		return nil, err
 	}

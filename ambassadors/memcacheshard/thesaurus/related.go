@@ -25,8 +25,8 @@ const (
 
 // related finds the words that are one or two hops from a word. It is expensive
 // on purpose: every word of the first hop costs a request to the dictionary.
-func related(ctx context.Context, l *links, word string, breadth int) ([]Related, error) {
-	first, err := l.of(ctx, word)
+func related(ctx context.Context, words *dictionary.Client, word string, breadth int) ([]Related, error) {
+	first, err := linksOf(ctx, words, word)
 	if err != nil {
 		return nil, err
 	}
@@ -38,7 +38,7 @@ func related(ctx context.Context, l *links, word string, breadth int) ([]Related
 		g.Go(func() error {
 			key, err := next.key()
 			if err == nil {
-				second[i], err = l.of(ctx, key)
+				second[i], err = linksOf(ctx, words, key)
 			}
 			if errors.Is(err, dictionary.NotFound) { // a link that leads nowhere
 				return nil

@@ -100,7 +100,7 @@ func serve(p *process.Process, cfg Config) error {
 		return cache.Close()
 	})
 	e := api.New(p)
-	routes(e, &thesaurus{links: &links{words: words}, cache: cache, ttl: cfg.TTL, breadth: cfg.Breadth, log: p.Log, counts: newCounts(p.Metrics)})
+	routes(e, &thesaurus{words: words, cache: cache, ttl: cfg.TTL, breadth: cfg.Breadth, log: p.Log, counts: newCounts(p.Metrics)})
 	p.Serve(api.Server(e))
 	return nil
 }

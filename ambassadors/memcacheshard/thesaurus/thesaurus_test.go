@@ -40,6 +40,7 @@ var words = map[string][2][]string{
 type fakeDictionary struct {
 	asked  atomic.Int32
 	broken atomic.Bool
+	ill    atomic.Bool // for one request
 }
 
 func (d *fakeDictionary) ServeHTTP(w http.ResponseWriter, r *http.Request) {
@@ -47,6 +48,9 @@ func (d *fakeDictionary) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	word := strings.TrimPrefix(r.URL.Path, "/v1/words/")
 	links, known := words[word]
 	switch {
+	case d.ill.Swap(false):
+		w.WriteHeader(http.StatusServiceUnavailable)
+		return
 	case d.broken.Load():
 		_, _ = io.WriteString(w, "{ no JSON")
 		return
@@ -179,6 +183,25 @@ func TestAValueThatIsNoAnswerIsReplaced(t *testing.T) {
 	}
 	if m.Value("related:dog") != ofDog {
 		t.Errorf("memcached holds %q", m.Value("related:dog"))
+	}
+}
+
+// An answer is of the cache or of the dictionary, as a whole, and what it cost there
+// is counted as it was sent.
+func TestRequestsToTheDictionaryAreCountedAsTheyAreSent(t *testing.T) {
+	d := &fakeDictionary{}
+	d.ill.Store(true)
+	url, _ := startThesaurus(t, d, map[string]string{"THESAURUS_MEMCACHED_ADDR": memtest.Start(t).Addr()})
+	for _, want := range []string{
+		`{"hits":0,"misses":1,"unavailable":0,"hit_rate":0,"dictionary_requests":5}`, // dog twice, hound, canine, animal
+		`{"hits":1,"misses":1,"unavailable":0,"hit_rate":0.5,"dictionary_requests":5}`,
+	} {
+		if status, _, body := ask(t, url, "dog"); status != http.StatusOK || d.asked.Load() != 5 {
+			t.Errorf("asked %d times: %d %s", d.asked.Load(), status, body)
+		}
+		if _, stats := get(t, url+"/v1/stats"); stats != want+"\n" {
+			t.Error(stats)
+		}
 	}
 }
 
