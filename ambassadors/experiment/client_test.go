@@ -6,7 +6,9 @@ import (
 	"net/http"
 	"strings"
 	"testing"
+	"time"
 
+	"github.com/flotilla-dev/flotilla/internal/httpclient"
 	"github.com/flotilla-dev/flotilla/internal/process/processtest"
 )
 
@@ -66,6 +68,19 @@ func TestXRealIPIsTheWordOfTrustedProxiesOnly(t *testing.T) {
 		w.get("/", "", "X-Real-IP", "192.0.2.9")
 		if r, _ := production.last(); r.Header.Get("X-Real-IP") != want {
 			t.Errorf("trusted %q: %q", trusted, r.Header.Get("X-Real-IP"))
+		}
+	}
+}
+
+func TestTheArmIsToldHowLongTheRequestMayTake(t *testing.T) {
+	production := serve(t, "production", nil)
+	w := start(t, production.addr(), "", map[string]string{"EXPERIMENT_TIMEOUT": "30s"})
+	for asked, most := range map[string]time.Duration{"25000": 25 * time.Second, "99000": 30 * time.Second, "soon": 30 * time.Second} {
+		w.get("/", "", httpclient.TimeoutHeader, asked)
+		r, _ := production.last()
+		told := r.Header.Get(httpclient.TimeoutHeader)
+		if left, ok := httpclient.ParseTimeout(told); !ok || left > most || left < most-20*time.Second {
+			t.Errorf("asked for %s: %q", asked, told)
 		}
 	}
 }
