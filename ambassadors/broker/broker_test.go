@@ -8,6 +8,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"maps"
 	"net"
 	"net/http"
 	"os"
@@ -23,53 +24,25 @@ import (
 
 	"github.com/flotilla-dev/flotilla/ambassadors/broker/binding"
 	"github.com/flotilla-dev/flotilla/internal/config"
+	"github.com/flotilla-dev/flotilla/internal/nettest"
 	"github.com/flotilla-dev/flotilla/internal/process"
+	"github.com/flotilla-dev/flotilla/internal/process/processtest"
 )
 
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 
 // running is a broker of this package.
-type running struct {
-	data, admin string
-	stop        func()
-}
+type running struct{ *processtest.Running }
 
-// start runs the program as its main would, and stops it with the test.
+// start runs the program as its main would, until the end of the test.
 func start(t *testing.T, environ map[string]string) running {
 	t.Helper()
 	env := map[string]string{
-		"LISTEN_ADDR": "127.0.0.1:0", "ADMIN_ADDR": "127.0.0.1:0", "LOG_LEVEL": "ERROR", "DRAIN_DELAY": "0s", "DRAIN_TIMEOUT": "1s",
-		"BROKER_CHECK_INTERVAL": "50ms", "BROKER_CHECK_TIMEOUT": "300ms", "BROKER_CONNECT_TIMEOUT": "500ms",
+		"DRAIN_TIMEOUT": "1s", "BROKER_CHECK_INTERVAL": "50ms", "BROKER_CHECK_TIMEOUT": "300ms", "BROKER_CONNECT_TIMEOUT": "500ms",
 	}
-	for name, value := range environ {
-		env[name] = value
-	}
-	cfg, err := process.Parse[Config](Program, env)
-	if err != nil {
-		t.Fatal(err)
-	}
-	listening := make(chan running, 1)
-	cfg.OnListen = func(data, admin net.Addr) { listening <- running{data: data.String(), admin: admin.String()} }
-	ctx, cancel := context.WithCancel(context.Background())
-	ended := make(chan error, 1)
-	go func() { ended <- Run(ctx, cfg) }()
-	stop := sync.OnceFunc(func() {
-		cancel()
-		if err := <-ended; err != nil {
-			t.Error(err)
-		}
-		http.DefaultClient.CloseIdleConnections()
-	})
-	t.Cleanup(stop)
-	select {
-	case r := <-listening:
-		r.stop = stop
-		return r
-	case err := <-ended:
-		ended <- nil
-		t.Fatal(err)
-		return running{}
-	}
+	maps.Copy(env, environ)
+	cfg := processtest.Parse[Config](t, Program, env)
+	return running{processtest.Start(t, &cfg.Contract, func(ctx context.Context) error { return Run(ctx, cfg) })}
 }
 
 // aim writes a target file.
@@ -85,21 +58,13 @@ func aim(t *testing.T, path string, addresses ...string) {
 
 func get(t *testing.T, url string) (int, string) {
 	t.Helper()
-	resp, err := http.Get(url)
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer resp.Body.Close()
-	body, err := io.ReadAll(resp.Body)
-	if err != nil {
-		t.Fatal(err)
-	}
-	return resp.StatusCode, string(body)
+	resp, body := processtest.Get(t, url)
+	return resp.StatusCode, body
 }
 
 func (r running) status(t *testing.T) (s Status) {
 	t.Helper()
-	code, body := get(t, "http://"+r.admin+"/v1/target")
+	code, body := get(t, "http://"+r.Admin+"/v1/target")
 	if err := json.Unmarshal([]byte(body), &s); err != nil || code != http.StatusOK {
 		t.Fatalf("%d %s: %v", code, body, err)
 	}
@@ -127,17 +92,6 @@ func refusedWith(t *testing.T, addr string) *driver.MySQLError {
 		t.Fatalf("the client gets %v, want an error of MySQL", err)
 	}
 	return e
-}
-
-// deadAddr is an address that surely refuses.
-func deadAddr(t *testing.T) string {
-	t.Helper()
-	ln, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer ln.Close()
-	return ln.Addr().String()
 }
 
 // blackHole is an address that takes no connection and refuses none: its queue is
@@ -172,26 +126,26 @@ func TestWithoutATargetAClientIsToldSoAtOnce(t *testing.T) {
 	t.Parallel()
 	r := start(t, map[string]string{"BROKER_FILE": filepath.Join(t.TempDir(), "none"), "SERVICE_BINDING_ROOT": t.TempDir()})
 	began := time.Now()
-	e := refusedWith(t, r.data)
+	e := refusedWith(t, r.Data)
 	if want := "broker: no source names a database: binding has none, file has none"; e.Number != 1429 || e.Message != want {
 		t.Errorf("%d %q", e.Number, e.Message)
 	}
 	if took := time.Since(began); took > time.Second {
 		t.Errorf("it took %v", took)
 	}
-	eventually(t, "it is ready nevertheless", func() bool { code, _ := get(t, "http://"+r.admin+"/readyz"); return code == 200 })
-	if _, body := get(t, "http://"+r.admin+"/metrics"); !strings.Contains(body, `broker_connections_total{outcome="no_target"} 1`) {
+	eventually(t, "it is ready nevertheless", func() bool { code, _ := get(t, "http://"+r.Admin+"/readyz"); return code == 200 })
+	if _, body := get(t, "http://"+r.Admin+"/metrics"); !strings.Contains(body, `broker_connections_total{outcome="no_target"} 1`) {
 		t.Error("the refusal is not counted")
 	}
 }
 
 func TestADeadDatabaseIsToldOfWithoutItsAddress(t *testing.T) {
 	t.Parallel()
-	dead := deadAddr(t)
+	dead := nettest.Refuse(t)
 	r := start(t, map[string]string{"BROKER_TARGET": dead})
 	for range 2 { // tried, and known to be down
 		began := time.Now()
-		e := refusedWith(t, r.data)
+		e := refusedWith(t, r.Data)
 		if want := "broker: the database does not answer (1 known of, by environment)"; e.Number != 1429 || e.Message != want {
 			t.Errorf("%d %q", e.Number, e.Message)
 		}
@@ -204,7 +158,7 @@ func TestADeadDatabaseIsToldOfWithoutItsAddress(t *testing.T) {
 	}
 	d := newDatabase(t, "late", dead)
 	eventually(t, "a database that comes late is found", func() bool {
-		name, err := ask(t, r.data)
+		name, err := ask(t, r.Data)
 		return err == nil && name == d.name
 	})
 }
@@ -214,7 +168,7 @@ func TestATargetThatHangsInConnectIsPassedOver(t *testing.T) {
 	d := newDatabase(t, "second", "127.0.0.1:0")
 	r := start(t, map[string]string{"BROKER_TARGET": blackHole(t) + "," + d.addr(), "BROKER_CONNECT_TIMEOUT": "1s", "BROKER_CHECK_TIMEOUT": "1s"})
 	began := time.Now()
-	if name, err := ask(t, r.data); err != nil || name != "second" {
+	if name, err := ask(t, r.Data); err != nil || name != "second" {
 		t.Errorf("%q, %v", name, err)
 	}
 	if took := time.Since(began); took > 3*time.Second {
@@ -222,7 +176,7 @@ func TestATargetThatHangsInConnectIsPassedOver(t *testing.T) {
 	}
 	eventually(t, "it is known to be down", func() bool { return r.status(t).Targets[0].Health == "down" })
 	began = time.Now()
-	if name, err := ask(t, r.data); err != nil || name != "second" || time.Since(began) > 800*time.Millisecond {
+	if name, err := ask(t, r.Data); err != nil || name != "second" || time.Since(began) > 800*time.Millisecond {
 		t.Errorf("%q, %v after %v", name, err, time.Since(began))
 	}
 }
@@ -232,23 +186,23 @@ func TestATargetThatGreetsNobodyIsPassedOver(t *testing.T) {
 	t.Parallel()
 	mute, d := newDatabase(t, "mute", "127.0.0.1:0"), newDatabase(t, "second", "127.0.0.1:0")
 	r := start(t, map[string]string{"BROKER_TARGET": mute.addr() + "," + d.addr()})
-	db := pool(t, r.data)
+	db := pool(t, r.Data)
 	if name, err := who(db); err != nil || name != "mute" {
 		t.Fatalf("%q, %v", name, err)
 	}
 	mute.silent.Store(true)
-	if name, err := ask(t, r.data); err != nil || name != "second" {
+	if name, err := ask(t, r.Data); err != nil || name != "second" {
 		t.Errorf("%q, %v", name, err)
 	}
 	mute.silent.Store(false)
-	eventually(t, "the preferred one is used again", func() bool { name, _ := ask(t, r.data); return name == "mute" })
+	eventually(t, "the preferred one is used again", func() bool { name, _ := ask(t, r.Data); return name == "mute" })
 }
 
 func TestOnlyATargetThatHangsIsRefusedInTime(t *testing.T) {
 	t.Parallel()
 	r := start(t, map[string]string{"BROKER_TARGET": blackHole(t), "BROKER_CONNECT_TIMEOUT": "10s", "BROKER_CONNECT_LIMIT": "300ms", "BROKER_CHECK_TIMEOUT": "10s"})
 	began := time.Now()
-	if e := refusedWith(t, r.data); e.Message != "broker: the database does not answer in time" {
+	if e := refusedWith(t, r.Data); e.Message != "broker: the database does not answer in time" {
 		t.Errorf("%q", e.Message)
 	}
 	if took := time.Since(began); took > 2*time.Second {
@@ -264,7 +218,7 @@ func TestTheDatabaseMovesWhileConnectionsAreOpen(t *testing.T) {
 	file := filepath.Join(t.TempDir(), "target")
 	aim(t, file, a.addr())
 	r := start(t, map[string]string{"BROKER_FILE": file, "BROKER_DRAIN": "700ms"})
-	db := pool(t, r.data)
+	db := pool(t, r.Data)
 	kept, err := db.Conn(context.Background())
 	if err != nil {
 		t.Fatal(err)
@@ -275,7 +229,7 @@ func TestTheDatabaseMovesWhileConnectionsAreOpen(t *testing.T) {
 	}
 	aim(t, file, b.addr())
 	moved := time.Now()
-	eventually(t, "new connections go to the new one", func() bool { name, _ := ask(t, r.data); return name == "b" })
+	eventually(t, "new connections go to the new one", func() bool { name, _ := ask(t, r.Data); return name == "b" })
 	if took := time.Since(moved); took > time.Second {
 		t.Errorf("new connections took %v to move", took)
 	}
@@ -303,7 +257,7 @@ func TestUnderLoadNoQueryOfThePoolFailsInAMove(t *testing.T) {
 	file := filepath.Join(t.TempDir(), "target")
 	aim(t, file, a.addr())
 	r := start(t, map[string]string{"BROKER_FILE": file, "BROKER_DRAIN": "5s"})
-	db := pool(t, r.data)
+	db := pool(t, r.Data)
 	db.SetMaxOpenConns(8)
 	db.SetConnMaxLifetime(200 * time.Millisecond)
 	ctx, cancel := context.WithCancel(context.Background())
@@ -334,7 +288,7 @@ func TestASourceThatGoesAwayKeepsItsWord(t *testing.T) {
 	file := filepath.Join(t.TempDir(), "target")
 	aim(t, file, d.addr())
 	r := start(t, map[string]string{"BROKER_FILE": file})
-	if name, err := ask(t, r.data); err != nil || name != "d" {
+	if name, err := ask(t, r.Data); err != nil || name != "d" {
 		t.Fatalf("%q, %v", name, err)
 	}
 	if err := os.Remove(file); err != nil {
@@ -344,10 +298,10 @@ func TestASourceThatGoesAwayKeepsItsWord(t *testing.T) {
 	if s := r.status(t); s.Note != "file names none any more; this is what it said last" || s.Sources[0].State != "gone" {
 		t.Errorf("%+v", s)
 	}
-	if name, err := ask(t, r.data); err != nil || name != "d" {
+	if name, err := ask(t, r.Data); err != nil || name != "d" {
 		t.Errorf("%q, %v", name, err)
 	}
-	if _, body := get(t, "http://"+r.admin+"/metrics"); !strings.Contains(body, "broker_target_stale 1\n") {
+	if _, body := get(t, "http://"+r.Admin+"/metrics"); !strings.Contains(body, "broker_target_stale 1\n") {
 		t.Error("no metric says so")
 	}
 }
@@ -359,7 +313,7 @@ func TestABindingTakesPrecedenceAndGivesItBack(t *testing.T) {
 	aim(t, file, a.addr())
 	r := start(t, map[string]string{"BROKER_FILE": file, "SERVICE_BINDING_ROOT": root})
 	is := func(want string) func() bool {
-		return func() bool { name, _ := ask(t, r.data); return name == want }
+		return func() bool { name, _ := ask(t, r.Data); return name == want }
 	}
 	eventually(t, "the file is used", is("a"))
 	host, port, _ := net.SplitHostPort(b.addr())
@@ -377,10 +331,10 @@ func TestTooManyConnectionsAreToldSo(t *testing.T) {
 	t.Parallel()
 	d := newDatabase(t, "d", "127.0.0.1:0")
 	r := start(t, map[string]string{"BROKER_TARGET": d.addr(), "BROKER_MAX_CONNECTIONS": "1"})
-	if _, err := who(pool(t, r.data)); err != nil { // which stays open
+	if _, err := who(pool(t, r.Data)); err != nil { // which stays open
 		t.Fatal(err)
 	}
-	if e := refusedWith(t, r.data); e.Number != 1040 {
+	if e := refusedWith(t, r.Data); e.Number != 1040 {
 		t.Errorf("%d %q", e.Number, e.Message)
 	}
 }
@@ -418,7 +372,7 @@ func shouter(t *testing.T) string {
 func TestAHalfCloseIsPassedOn(t *testing.T) {
 	t.Parallel()
 	r := start(t, map[string]string{"BROKER_TARGET": shouter(t), "BROKER_PROTOCOL": "tcp"})
-	conn, err := net.Dial("tcp", r.data)
+	conn, err := net.Dial("tcp", r.Data)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -434,7 +388,7 @@ func TestAHalfCloseIsPassedOn(t *testing.T) {
 		t.Errorf("%d bytes of %d, %v", len(got), len(text), err)
 	}
 	eventually(t, "the bytes are counted", func() bool {
-		_, body := get(t, "http://"+r.admin+"/metrics")
+		_, body := get(t, "http://"+r.Admin+"/metrics")
 		return strings.Contains(body, `broker_bytes_total{direction="to_database"} 786432`)
 	})
 }
@@ -443,7 +397,7 @@ func TestAClientThatIsGoneHoldsNothing(t *testing.T) {
 	t.Parallel()
 	d := newDatabase(t, "d", "127.0.0.1:0")
 	r := start(t, map[string]string{"BROKER_TARGET": d.addr()})
-	conn, err := net.Dial("tcp", r.data)
+	conn, err := net.Dial("tcp", r.Data)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -457,8 +411,8 @@ func TestAClientThatIsGoneHoldsNothing(t *testing.T) {
 
 func TestOfAnotherProtocolTheRefusalIsAReset(t *testing.T) {
 	t.Parallel()
-	r := start(t, map[string]string{"BROKER_TARGET": deadAddr(t), "BROKER_PROTOCOL": "tcp"})
-	conn, err := net.Dial("tcp", r.data)
+	r := start(t, map[string]string{"BROKER_TARGET": nettest.Refuse(t), "BROKER_PROTOCOL": "tcp"})
+	conn, err := net.Dial("tcp", r.Data)
 	if err == nil {
 		defer conn.Close()
 		conn.SetDeadline(time.Now().Add(5 * time.Second))
@@ -472,7 +426,7 @@ func TestOfAnotherProtocolTheRefusalIsAReset(t *testing.T) {
 // A broker whose target is itself would fill itself up.
 func TestABrokerDoesNotConnectToItself(t *testing.T) {
 	t.Parallel()
-	own := deadAddr(t)
+	own := nettest.Refuse(t)
 	r := start(t, map[string]string{"LISTEN_ADDR": own, "BROKER_TARGET": own, "BROKER_PROTOCOL": "tcp", "BROKER_CHECK_DOWN": "1"})
 	eventually(t, "it says why", func() bool {
 		s := r.status(t)
@@ -484,7 +438,7 @@ func TestTheEndWaitsForConnectionsAndThenCutsThem(t *testing.T) {
 	t.Parallel()
 	d := newDatabase(t, "d", "127.0.0.1:0")
 	r := start(t, map[string]string{"BROKER_TARGET": d.addr(), "DRAIN_TIMEOUT": "300ms"})
-	c, err := pool(t, r.data).Conn(context.Background())
+	c, err := pool(t, r.Data).Conn(context.Background())
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -493,7 +447,9 @@ func TestTheEndWaitsForConnectionsAndThenCutsThem(t *testing.T) {
 		t.Fatal(err)
 	}
 	began := time.Now()
-	r.stop()
+	if err := r.Stop(); err != nil {
+		t.Error(err)
+	}
 	if took := time.Since(began); took < 250*time.Millisecond || took > 5*time.Second {
 		t.Errorf("it took %v", took)
 	}
@@ -506,8 +462,8 @@ func TestTheStatusNeedsALoopbackOrAToken(t *testing.T) {
 	if err := os.WriteFile(token, []byte("0123456789abcdef"), 0o600); err != nil {
 		t.Fatal(err)
 	}
-	r := start(t, map[string]string{"BROKER_TARGET": deadAddr(t), "ADMIN_TOKEN_FILE": token})
-	if code, body := get(t, "http://"+r.admin+"/v1/target"); code != http.StatusUnauthorized {
+	r := start(t, map[string]string{"BROKER_TARGET": nettest.Refuse(t), "ADMIN_TOKEN_FILE": token})
+	if code, body := get(t, "http://"+r.Admin+"/v1/target"); code != http.StatusUnauthorized {
 		t.Errorf("%d %s", code, body)
 	}
 }

@@ -46,7 +46,7 @@ func TestADatabaseIsMadeWhereNobodyKnowsOfOne(t *testing.T) {
 	dir, file := filepath.Join(t.TempDir(), "db"), filepath.Join(t.TempDir(), "target")
 	env := map[string]string{"BROKER_OSB_URL": osb.URL, "BROKER_OSB_SERVICE": "mysql", "BROKER_OSB_NAME": "app", "BROKER_PROVISION_DIR": dir, "BROKER_FILE": file}
 	r := start(t, env)
-	if name, err := ask(t, r.data); err != nil || name != "made" {
+	if name, err := ask(t, r.Data); err != nil || name != "made" {
 		t.Fatalf("%q, %v", name, err)
 	}
 	if n := asked.Load(); n != 2 { // an instance and a binding
@@ -55,15 +55,17 @@ func TestADatabaseIsMadeWhereNobodyKnowsOfOne(t *testing.T) {
 	if word, err := os.ReadFile(filepath.Join(dir, "password")); err != nil || string(word) != "s3cret" {
 		t.Errorf("the application finds the password %q, %v", word, err)
 	}
-	r.stop()
+	if err := r.Stop(); err != nil {
+		t.Error(err)
+	}
 	osb.Close()
 	again := start(t, env)
-	if name, err := ask(t, again.data); err != nil || name != "made" || asked.Load() != 2 {
+	if name, err := ask(t, again.Data); err != nil || name != "made" || asked.Load() != 2 {
 		t.Errorf("after a restart: %q, %v", name, err)
 	}
 	other := newDatabase(t, "known", "127.0.0.1:0")
 	aim(t, file, other.addr())
-	eventually(t, "a source of more precedence wins", func() bool { name, _ := ask(t, again.data); return name == "known" })
+	eventually(t, "a source of more precedence wins", func() bool { name, _ := ask(t, again.Data); return name == "known" })
 }
 
 func TestAServiceBrokerThatRefusesLeavesAClearWord(t *testing.T) {
@@ -74,7 +76,7 @@ func TestAServiceBrokerThatRefusesLeavesAClearWord(t *testing.T) {
 		"BROKER_OSB_URL": osb.URL, "BROKER_OSB_SERVICE": "mysql", "BROKER_OSB_NAME": "app", "BROKER_PROVISION_DIR": filepath.Join(t.TempDir(), "db"), "LOG_LEVEL": "ERROR+4",
 	})
 	eventually(t, "the client is told", func() bool {
-		e := refusedWith(t, r.data)
+		e := refusedWith(t, r.Data)
 		return e.Message == "broker: no source names a database: provision cannot be asked" && !strings.Contains(e.Message, osb.URL)
 	})
 }

@@ -131,7 +131,9 @@ func (s *Server) askTrial(r *http.Request, x *exchange) (*http.Response, error) 
 	bad := failed(response, err)
 	if !canceled(err) {
 		x.trial.seen.Record(took, bad)
-		s.metrics.arm(x.trial.Name, bad, took)
+		if s.table.Load().experiments[x.trial.Name] != nil { // else its series have ended, or are about to
+			s.metrics.arm(x.trial.Name, bad, took)
+		}
 	}
 	switch {
 	case !bad || !arm.Repeatable(r, err):

@@ -4,7 +4,9 @@ import (
 	"io"
 	"net"
 	"net/http"
+	"net/http/httptest"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -122,6 +124,30 @@ func TestAnotherReplicaOfTheArmIsAskedFirst(t *testing.T) {
 		if _, body := w.get("/", inside); body != "next" {
 			t.Errorf("%s", body)
 		}
+	}
+}
+
+func TestAReplicaThatIsOverloadedKeepsItsConnection(t *testing.T) {
+	production := serve(t, "production", nil)
+	var connections atomic.Int32
+	full := httptest.NewUnstartedServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+		http.Error(w, "come back later", http.StatusServiceUnavailable)
+	}))
+	full.Config.ConnState = func(_ net.Conn, state http.ConnState) {
+		if state == http.StateNew {
+			connections.Add(1)
+		}
+	}
+	full.Start()
+	defer full.Close()
+	w := start(t, production.addr(), next(full.Listener.Addr().String()), map[string]string{"RETRY_ATTEMPTS": "1"})
+	for range 5 {
+		if _, body := w.get("/", inside); body != "production" {
+			t.Errorf("%s", body)
+		}
+	}
+	if n := connections.Load(); n != 1 {
+		t.Errorf("%d connections for 5 answers that nobody read", n)
 	}
 }
 

@@ -180,7 +180,6 @@ func (s *Server) leave(old, next *table) {
 	for _, r := range old.running() {
 		if !used[r] {
 			gone = append(gone, r)
-			s.metrics.forget(r.name)
 		}
 	}
 	if len(gone) == 0 {
@@ -190,6 +189,11 @@ func (s *Server) leave(old, next *table) {
 		select {
 		case <-time.After(settle):
 		case <-s.run.Done():
+		}
+		for _, r := range gone {
+			if s.table.Load().experiments[r.name] == nil { // else it has another arm now
+				s.metrics.forget(r.name)
+			}
 		}
 		retire(gone)
 	})

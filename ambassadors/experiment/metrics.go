@@ -56,7 +56,7 @@ func (m *metrics) arm(name string, failed bool, took time.Duration) {
 	m.arms.WithLabelValues(name, outcome).Observe(took.Seconds())
 }
 
-// forget ends the series of an arm.
+// forget ends the series of an experiment.
 func (m *metrics) forget(name string) {
 	m.arms.DeletePartialMatch(prometheus.Labels{"arm": name})
 	m.stops.DeletePartialMatch(prometheus.Labels{"arm": name})

@@ -32,23 +32,33 @@ func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	ctx, span := otel.Tracer("github.com/flotilla-dev/flotilla/ambassadors/experiment").Start(ctx, "split", trace.WithSpanKind(trace.SpanKindServer))
 	defer span.End()
 
-	if r.Body != http.NoBody {
-		r.Body = http.MaxBytesReader(w, r.Body, int64(s.cfg.MaxBody))
-	}
-	x := s.assign(r)
-	seen := &statusWriter{ResponseWriter: w}
+	seen, x := &statusWriter{ResponseWriter: w}, &exchange{}
 	defer func() { // also when the proxy gives up in the middle of a body, by a panic
 		s.metrics.request(r.Method, seen.status, time.Since(began))
 		if span.IsRecording() {
 			span.SetAttributes(attribute.String("experiment.arm", x.servedBy), attribute.Int("http.response.status_code", seen.status))
 		}
 	}()
+	if refusedMethod(r.Method) {
+		problem.New(http.StatusMethodNotAllowed, "method-not-allowed", r.Method+" is not passed on").Write(seen)
+		return
+	}
+	if r.Body != http.NoBody {
+		r.Body = http.MaxBytesReader(w, r.Body, int64(s.cfg.MaxBody))
+	}
+	x = s.assign(r)
 	r = r.WithContext(context.WithValue(ctx, exchangeKey{}, x))
 	if err := s.keep(r, x); err != nil {
 		s.refuse(seen, r, fmt.Errorf("%w: %w", errIncomplete, err))
 	} else {
 		s.proxy.ServeHTTP(seen, r)
 	}
+}
+
+// refusedMethod tells of methods that a proxy must not pass on: CONNECT asks for a tunnel to anywhere, TRACE shows
+// what an arm was sent, with the fields of this hop.
+func refusedMethod(method string) bool {
+	return method == http.MethodConnect || method == http.MethodTrace
 }
 
 func (s *Server) newProxy() *httputil.ReverseProxy {

@@ -76,7 +76,7 @@ func (a *attempt) prepare(ctx context.Context, r *http.Request) (*http.Request, 
 		}
 		out.URL.Host = a.endpoint.Addr()
 	}
-	if err := setTimeout(ctx, out.Header); err != nil {
+	if err := SetTimeout(ctx, out.Header); err != nil {
 		return nil, err
 	}
 	otel.GetTextMapPropagator().Inject(ctx, propagation.HeaderCarrier(out.Header))
@@ -106,10 +106,17 @@ func (a *attempt) outcomeOf(err error) upstream.Outcome {
 
 // repeatable tells whether the request may be sent again.
 func (a *attempt) repeatable(r *http.Request) bool {
-	if a.outcome == upstream.Canceled || r.Body != nil && r.Body != http.NoBody && r.GetBody == nil {
+	return a.outcome != upstream.Canceled && Repeatable(r, a.outcome == upstream.ConnectError)
+}
+
+// Repeatable tells whether a request may be sent again: its body must be there
+// still, and the request is idempotent by its method, or has an Idempotency-Key,
+// or surely was not sent.
+func Repeatable(r *http.Request, unsent bool) bool {
+	if r.Body != nil && r.Body != http.NoBody && r.GetBody == nil {
 		return false
 	}
-	return retry.Idempotent(r.Method) || r.Header.Get("Idempotency-Key") != "" || a.outcome == upstream.ConnectError
+	return unsent || retry.Idempotent(r.Method) || r.Header.Get("Idempotency-Key") != ""
 }
 
 // end reports how the attempt went in the end, once.

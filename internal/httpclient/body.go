@@ -22,6 +22,15 @@ const (
 	drainTime  = 50 * time.Millisecond
 )
 
+// Drain reads what is left of a body that is about to be closed, if it is small and
+// quick, so that its connection can be used again. abort must end the reading: it
+// is called when that takes long.
+func Drain(body io.Reader, abort func()) {
+	timer := time.AfterFunc(drainTime, abort)
+	defer timer.Stop()
+	_, _ = io.CopyN(io.Discard, body, drainBytes)
+}
+
 // reported is an answer's body whose end is the end of the attempt.
 type reported struct {
 	io.ReadCloser
@@ -46,9 +55,7 @@ func (b *reported) Read(p []byte) (int, error) {
 // Close leaves the connection usable if the rest of the body is small and quick.
 func (b *reported) Close() error {
 	if !b.ended.Swap(true) {
-		timer := time.AfterFunc(drainTime, b.attempt.cancel)
-		_, _ = io.CopyN(io.Discard, b.ReadCloser, drainBytes)
-		timer.Stop()
+		Drain(b.ReadCloser, b.attempt.cancel)
 	}
 	err := b.ReadCloser.Close()
 	b.attempt.end(b.attempt.outcome)

@@ -29,9 +29,10 @@ func ParseTimeout(value string) (time.Duration, bool) {
 	return time.Duration(ms) * time.Millisecond, true
 }
 
-// setTimeout tells the callee how much of the deadline is left. What comes from
-// further up is replaced: the context knows it too.
-func setTimeout(ctx context.Context, h http.Header) error {
+// SetTimeout tells the callee how much of the deadline is left. What comes from
+// further up is replaced: the context knows it too. The error is the context's: it
+// has ended, or is about to.
+func SetTimeout(ctx context.Context, h http.Header) error {
 	deadline, ok := ctx.Deadline()
 	if !ok {
 		h.Del(TimeoutHeader)

@@ -5,7 +5,7 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
-	"io"
+	"maps"
 	"net"
 	"net/http"
 	"net/url"
@@ -22,8 +22,10 @@ import (
 	"go.uber.org/goleak"
 
 	"github.com/flotilla-dev/flotilla/ambassadors/broker"
+	"github.com/flotilla-dev/flotilla/internal/nettest"
 	"github.com/flotilla-dev/flotilla/internal/openapi"
 	"github.com/flotilla-dev/flotilla/internal/process"
+	"github.com/flotilla-dev/flotilla/internal/process/processtest"
 )
 
 func TestMain(m *testing.M) {
@@ -63,16 +65,6 @@ func mysqlProgram(t *testing.T) string {
 	return build.path
 }
 
-func free(t *testing.T) string {
-	t.Helper()
-	ln, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer ln.Close()
-	return ln.Addr().String()
-}
-
 func passwordFile(t *testing.T, word string) string {
 	t.Helper()
 	path := filepath.Join(t.TempDir(), "password")
@@ -92,7 +84,7 @@ type database struct {
 
 func startDatabase(t *testing.T, dir string) *database {
 	t.Helper()
-	d := &database{t: t, addr: free(t), dir: dir}
+	d := &database{t: t, addr: nettest.Refuse(t), dir: dir}
 	d.start()
 	t.Cleanup(d.kill)
 	return d
@@ -137,27 +129,10 @@ func await(t *testing.T, what string, so func() bool) {
 // run runs a program of this module until the end of the test.
 func run[C any](t *testing.T, p process.Program, main func(context.Context, C) error, contract func(*C) *process.Contract, env map[string]string) (data string) {
 	t.Helper()
-	all := map[string]string{"LISTEN_ADDR": "127.0.0.1:0", "ADMIN_ADDR": "127.0.0.1:0", "LOG_LEVEL": "ERROR+4", "DRAIN_DELAY": "0s", "DRAIN_TIMEOUT": "1s"}
-	for k, v := range env {
-		all[k] = v
-	}
-	cfg, err := process.Parse[C](p, all)
-	if err != nil {
-		t.Fatal(err)
-	}
-	ready := make(chan string, 1)
-	contract(&cfg).OnListen = func(data, _ net.Addr) { ready <- data.String() }
-	ctx, cancel := context.WithCancel(context.Background())
-	done := make(chan error, 1)
-	go func() { done <- main(ctx, cfg) }()
-	t.Cleanup(func() {
-		http.DefaultClient.CloseIdleConnections()
-		cancel()
-		if err := <-done; err != nil {
-			t.Error(err)
-		}
-	})
-	return <-ready
+	all := map[string]string{"LOG_LEVEL": "ERROR+4", "DRAIN_TIMEOUT": "1s"}
+	maps.Copy(all, env)
+	cfg := processtest.Parse[C](t, p, all)
+	return processtest.Start(t, contract(&cfg), func(ctx context.Context) error { return main(ctx, cfg) }).Data
 }
 
 func startBroker(t *testing.T, env map[string]string) string {
@@ -174,26 +149,12 @@ func startBook(t *testing.T, database, password string) (url string) {
 	})
 }
 
+// client sees redirects.
+var client = &http.Client{CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }}
+
 func ask(t *testing.T, method, url, body string, header ...string) (*http.Response, string) {
 	t.Helper()
-	req, err := http.NewRequestWithContext(t.Context(), method, url, strings.NewReader(body))
-	if err != nil {
-		t.Fatal(err)
-	}
-	req.Header.Set("Content-Type", "application/json")
-	for i := 0; i+1 < len(header); i += 2 {
-		req.Header.Set(header[i], header[i+1])
-	}
-	resp, err := http.DefaultTransport.RoundTrip(req)
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer resp.Body.Close()
-	b, err := io.ReadAll(resp.Body)
-	if err != nil {
-		t.Fatal(err)
-	}
-	return resp, string(b)
+	return processtest.Do(t, client, method, url, body, append([]string{"Content-Type", "application/json"}, header...)...)
 }
 
 func TestTheBookIsSignedAndRead(t *testing.T) {
@@ -364,11 +325,8 @@ func TestWrongParametersAreNamed(t *testing.T) {
 			t.Errorf("%s: %v", value, err)
 		}
 	}
-	cfg, err := process.Parse[Config](Program, map[string]string{"GUESTBOOK_CONNECTIONS": "0", "GUESTBOOK_CONNECTION_LIFETIME": "0s", "GUESTBOOK_QUERY_TIMEOUT": "0s"})
-	if err != nil {
-		t.Fatal(err)
-	}
-	err = Run(context.Background(), cfg)
+	cfg := processtest.Parse[Config](t, Program, map[string]string{"GUESTBOOK_CONNECTIONS": "0", "GUESTBOOK_CONNECTION_LIFETIME": "0s", "GUESTBOOK_QUERY_TIMEOUT": "0s"})
+	err := Run(context.Background(), cfg)
 	for _, name := range []string{"GUESTBOOK_CONNECTIONS", "GUESTBOOK_CONNECTION_LIFETIME", "GUESTBOOK_QUERY_TIMEOUT"} {
 		if err == nil || !strings.Contains(err.Error(), name) {
 			t.Errorf("%s is not named in %v", name, err)

@@ -13,6 +13,7 @@ import (
 
 	"github.com/prometheus/client_golang/prometheus"
 
+	"github.com/flotilla-dev/flotilla/internal/httpclient"
 	"github.com/flotilla-dev/flotilla/internal/retry"
 	"github.com/flotilla-dev/flotilla/internal/upstream"
 )
@@ -151,19 +152,11 @@ func worth(response *http.Response) bool {
 
 // Repeatable tells whether a request may be sent again after err, or after an answer where err is nil.
 func Repeatable(r *http.Request, err error) bool {
-	if r.Body != nil && r.Body != http.NoBody && r.GetBody == nil {
-		return false
-	}
 	var f *Failure
-	if errors.As(err, &f) {
-		if f.Outcome == upstream.Canceled {
-			return false
-		}
-		if f.Unsent {
-			return true
-		}
+	if !errors.As(err, &f) {
+		return httpclient.Repeatable(r, false)
 	}
-	return retry.Idempotent(r.Method) || r.Header.Get("Idempotency-Key") != ""
+	return f.Outcome != upstream.Canceled && httpclient.Repeatable(r, f.Unsent)
 }
 
 // pick waits for a replica where the arm has been told to.

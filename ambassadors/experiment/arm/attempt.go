@@ -17,10 +17,16 @@ import (
 
 // attempt sends the request to one replica. The nth attempt is counted from 1.
 func (a *Arm) attempt(ctx context.Context, r *http.Request, endpoint *upstream.Endpoint, n int) (*http.Response, error) {
+	ctx, cancel := context.WithCancel(ctx)
 	out, err := a.prepare(ctx, r, endpoint, n)
 	if err != nil {
-		endpoint.Done(upstream.Canceled, 0)
-		return nil, &Failure{Outcome: upstream.Canceled, err: err}
+		outcome := upstream.Canceled // the replica was not asked
+		endpoint.Done(outcome, 0)
+		if errors.Is(context.Cause(ctx), errSlow) {
+			outcome = upstream.Timeout // by those before it
+		}
+		cancel()
+		return nil, &Failure{Outcome: outcome, err: err}
 	}
 	began := time.Now()
 	response, err := a.base.RoundTrip(out)
@@ -28,9 +34,10 @@ func (a *Arm) attempt(ctx context.Context, r *http.Request, endpoint *upstream.E
 	if err != nil {
 		outcome := outcomeOf(ctx, r, err)
 		endpoint.Done(outcome, took)
+		cancel()
 		return nil, &Failure{Outcome: outcome, Unsent: outcome == upstream.ConnectError, err: err}
 	}
-	response.Body = &body{ReadCloser: response.Body, endpoint: endpoint, caller: r.Context(), outcome: upstream.OfStatus(response.StatusCode), head: took, cancel: func() {}}
+	response.Body = &body{ReadCloser: response.Body, endpoint: endpoint, caller: r.Context(), outcome: upstream.OfStatus(response.StatusCode), head: took, abort: cancel, cancel: func() {}}
 	return response, nil
 }
 
@@ -44,12 +51,8 @@ func (a *Arm) prepare(ctx context.Context, r *http.Request, endpoint *upstream.E
 		}
 		out.Body = again
 	}
-	if deadline, ok := ctx.Deadline(); ok {
-		left := time.Until(deadline)
-		if left <= 0 {
-			return nil, context.DeadlineExceeded
-		}
-		out.Header.Set(httpclient.TimeoutHeader, httpclient.FormatTimeout(max(left, time.Millisecond)))
+	if err := httpclient.SetTimeout(ctx, out.Header); err != nil {
+		return nil, err
 	}
 	otel.GetTextMapPropagator().Inject(ctx, propagation.HeaderCarrier(out.Header))
 	return out, nil
@@ -73,7 +76,8 @@ type body struct {
 	caller   context.Context
 	outcome  upstream.Outcome
 	head     time.Duration
-	cancel   func()
+	abort    func() // the attempt
+	cancel   func() // the request
 	ended    atomic.Bool
 }
 
@@ -89,10 +93,14 @@ func (b *body) Read(p []byte) (int, error) {
 	return n, err
 }
 
-// Close ends the attempt.
+// Close ends the attempt, and leaves the connection usable if the rest of the body is small and quick.
 func (b *body) Close() error {
+	if !b.ended.Load() {
+		httpclient.Drain(b.ReadCloser, b.abort)
+	}
 	err := b.ReadCloser.Close()
 	b.end(b.outcome)
+	b.abort()
 	b.cancel()
 	return err
 }

@@ -6,28 +6,25 @@ import (
 	"errors"
 	"log/slog"
 	"net/http"
-	"net/url"
-	"strings"
 	"sync/atomic"
 	"time"
-	"unicode/utf8"
 
 	"github.com/bradfitz/gomemcache/memcache"
 	"github.com/labstack/echo/v4"
 	"github.com/prometheus/client_golang/prometheus"
 	"github.com/prometheus/client_golang/prometheus/promauto"
 
-	"github.com/flotilla-dev/flotilla/internal/problem"
+	"github.com/flotilla-dev/flotilla/internal/dictionary"
 )
 
 // thesaurus answers requests.
 type thesaurus struct {
-	dictionary *dictionary
-	cache      *memcache.Client
-	ttl        time.Duration
-	breadth    int
-	log        *slog.Logger
-	counts     *counts
+	words   *dictionary.Client
+	cache   *memcache.Client
+	ttl     time.Duration
+	breadth int
+	log     *slog.Logger
+	counts  *counts
 }
 
 // The outcomes of asking the cache.
@@ -73,8 +70,8 @@ type Stats struct {
 	Hits               uint64  `json:"hits"`
 	Misses             uint64  `json:"misses"`
 	Unavailable        uint64  `json:"unavailable"`
-	HitRate            float64 `json:"hit_rate"` // hits of all, 0 to 1
-	DictionaryRequests uint64  `json:"dictionary_requests"`
+	HitRate            float64 `json:"hit_rate"`            // hits of all, 0 to 1
+	DictionaryRequests uint64  `json:"dictionary_requests"` // repeated ones included
 }
 
 func (c *counts) stats() Stats {
@@ -90,7 +87,7 @@ func routes(e *echo.Echo, t *thesaurus) {
 	e.GET("/v1/related/:word", func(c echo.Context) error { return t.answer(c, c.Param("word")) })
 	e.GET("/v1/stats", func(c echo.Context) error {
 		s := t.counts.stats()
-		s.DictionaryRequests = t.dictionary.asked.Load()
+		s.DictionaryRequests = t.words.Requests()
 		c.Response().Header().Set("Cache-Control", "no-store")
 		return c.JSON(http.StatusOK, s)
 	})
@@ -104,14 +101,11 @@ type Answer struct {
 	Related json.RawMessage `json:"related"`
 }
 
-var wordInvalid = problem.New(http.StatusBadRequest, "word-invalid", "a word has 1 to 128 bytes of UTF-8 without control characters")
-
 func (t *thesaurus) answer(c echo.Context, escaped string) error {
-	word, err := url.PathUnescape(escaped)
-	if err != nil || !valid(word) {
-		return wordInvalid
+	word, err := dictionary.Spell(escaped)
+	if err != nil {
+		return err
 	}
-	word = strings.ReplaceAll(strings.ToLower(word), " ", "_") // as the dictionary spells its URLs
 	began := time.Now()
 	list, outcome, err := t.find(c.Request().Context(), word)
 	t.counts.count(outcome)
@@ -120,18 +114,6 @@ func (t *thesaurus) answer(c echo.Context, escaped string) error {
 	}
 	c.Response().Header().Set("Cache-Control", "no-store") // took_ms is of this request
 	return c.JSON(http.StatusOK, Answer{Word: word, Cache: outcome, Took: float64(time.Since(began).Microseconds()) / 1000, Related: list})
-}
-
-func valid(word string) bool {
-	if word == "" || len(word) > 128 || !utf8.ValidString(word) {
-		return false
-	}
-	for _, r := range word {
-		if r < ' ' || r == 0x7f {
-			return false
-		}
-	}
-	return true
 }
 
 // find is cache-aside: ask the cache; on a miss ask the dictionary, and tell the
@@ -148,7 +130,7 @@ func (t *thesaurus) find(ctx context.Context, word string) (list []byte, outcome
 		outcome = unavailable
 		t.log.DebugContext(ctx, "the cache did not answer", "error", err)
 	}
-	words, err := related(ctx, t.dictionary, word, t.breadth)
+	words, err := related(ctx, t.words, word, t.breadth)
 	if err != nil {
 		return nil, outcome, err
 	}

@@ -7,6 +7,8 @@ import (
 	"slices"
 
 	"golang.org/x/sync/errgroup"
+
+	"github.com/flotilla-dev/flotilla/internal/dictionary"
 )
 
 // Related is a word that is related to another one.
@@ -23,8 +25,8 @@ const (
 
 // related finds the words that are one or two hops from a word. It is expensive
 // on purpose: every word of the first hop costs a request to the dictionary.
-func related(ctx context.Context, d *dictionary, word string, breadth int) ([]Related, error) {
-	first, err := d.links(ctx, word)
+func related(ctx context.Context, words *dictionary.Client, word string, breadth int) ([]Related, error) {
+	first, err := linksOf(ctx, words, word)
 	if err != nil {
 		return nil, err
 	}
@@ -32,13 +34,13 @@ func related(ctx context.Context, d *dictionary, word string, breadth int) ([]Re
 	second := make([][]link, len(followed))
 	g, ctx := errgroup.WithContext(ctx)
 	g.SetLimit(concurrency)
-	for i, l := range followed {
+	for i, next := range followed {
 		g.Go(func() error {
-			key, err := l.key()
+			key, err := next.key()
 			if err == nil {
-				second[i], err = d.links(ctx, key)
+				second[i], err = linksOf(ctx, words, key)
 			}
-			if errors.Is(err, notFound) { // a link that leads nowhere
+			if errors.Is(err, dictionary.NotFound) { // a link that leads nowhere
 				return nil
 			}
 			return err

@@ -11,16 +11,16 @@ package thesaurus
 
 import (
 	"context"
-	"crypto/tls"
+	"slices"
 	"time"
 
 	"github.com/bradfitz/gomemcache/memcache"
 
 	"github.com/flotilla-dev/flotilla/internal/api"
-	"github.com/flotilla-dev/flotilla/internal/certs"
 	"github.com/flotilla-dev/flotilla/internal/config"
-	"github.com/flotilla-dev/flotilla/internal/httpclient"
+	"github.com/flotilla-dev/flotilla/internal/dictionary"
 	"github.com/flotilla-dev/flotilla/internal/process"
+	"github.com/flotilla-dev/flotilla/internal/retry"
 	"github.com/flotilla-dev/flotilla/internal/upstream"
 )
 
@@ -35,16 +35,15 @@ var Program = process.Program{
 type Config struct {
 	process.Contract
 	upstream.Intervals
+	upstream.Health
+	retry.Settings
 
 	MemcachedAddr    string        `env:"THESAURUS_MEMCACHED_ADDR" envDefault:"localhost:11212" doc:"memcached, or what looks like one: host:port"`
 	MemcachedTimeout time.Duration `env:"THESAURUS_MEMCACHED_TIMEOUT" envDefault:"500ms" doc:"for an answer of memcached; then the dictionary is asked"`
 	TTL              time.Duration `env:"THESAURUS_TTL" envDefault:"10m" doc:"how long an answer is kept in memcached, in whole seconds"`
 	Breadth          int           `env:"THESAURUS_BREADTH" envDefault:"24" doc:"related words of the first hop whose own relations are followed: each costs a request to the dictionary"`
 
-	Dictionary           upstream.Address `env:"THESAURUS_DICTIONARY,required" doc:"the dictionary: host:port[/adminport],…, dns:name:port[/adminport] or file:path"`
-	DictionaryTLS        process.Switch   `env:"THESAURUS_DICTIONARY_TLS" envDefault:"off" doc:"on: the dictionary speaks TLS"`
-	DictionaryCAFile     string           `env:"THESAURUS_DICTIONARY_CA_FILE" doc:"PEM file, watched, of the authorities that certify it; the system's when empty"`
-	DictionaryServerName string           `env:"THESAURUS_DICTIONARY_SERVER_NAME" envDefault:"dictionary" doc:"name in its certificate"`
+	Dictionary dictionary.Config `envPrefix:"THESAURUS_"`
 }
 
 // maxTTL: memcached takes a longer time for a date.
@@ -61,6 +60,7 @@ func (c Config) validate() error {
 	if c.Breadth < 1 || c.Breadth > 100 {
 		wrong = append(wrong, config.Problem{Variable: "THESAURUS_BREADTH", Message: "want 1 to 100"})
 	}
+	wrong = slices.Concat(wrong, c.Health.Problems(), c.Settings.Problems())
 	if len(wrong) > 0 {
 		return wrong
 	}
@@ -72,15 +72,11 @@ func Run(ctx context.Context, cfg Config) error {
 	if err := cfg.validate(); err != nil {
 		return err
 	}
-	roots, err := certs.OpenRoots(cfg.DictionaryCAFile)
-	if err != nil {
-		return err
-	}
 	p, err := process.Open(ctx, Program, cfg.Contract, cfg)
 	if err != nil {
 		return err
 	}
-	if err := serve(p, cfg, roots); err != nil {
+	if err := serve(p, cfg); err != nil {
 		p.Close()
 		return err
 	}
@@ -91,8 +87,8 @@ func Run(ctx context.Context, cfg Config) error {
 // are requests at a time.
 const idleConns = 32
 
-func serve(p *process.Process, cfg Config, roots *certs.Roots) error {
-	d, err := openDictionary(p, cfg, roots)
+func serve(p *process.Process, cfg Config) error {
+	words, err := dictionary.Open(p, dictionary.Options{Config: cfg.Dictionary, Intervals: cfg.Intervals, Health: cfg.Health, Retry: cfg.Settings})
 	if err != nil {
 		return err
 	}
@@ -104,31 +100,7 @@ func serve(p *process.Process, cfg Config, roots *certs.Roots) error {
 		return cache.Close()
 	})
 	e := api.New(p)
-	routes(e, &thesaurus{dictionary: d, cache: cache, ttl: cfg.TTL, breadth: cfg.Breadth, log: p.Log, counts: newCounts(p.Metrics)})
+	routes(e, &thesaurus{words: words, cache: cache, ttl: cfg.TTL, breadth: cfg.Breadth, log: p.Log, counts: newCounts(p.Metrics)})
 	p.Serve(api.Server(e))
 	return nil
-}
-
-// openDictionary makes the client of the dictionary.
-func openDictionary(p *process.Process, cfg Config, roots *certs.Roots) (*dictionary, error) {
-	intervals, health := upstream.Default()
-	intervals.CheckInterval, intervals.ResolveInterval = cfg.CheckInterval, cfg.ResolveInterval
-	pool, err := upstream.New(upstream.Options{Name: "dictionary", Address: cfg.Dictionary, Intervals: intervals, Health: health, Log: p.Log, Metrics: p.Metrics})
-	if err != nil {
-		return nil, err
-	}
-	scheme, secure := "http", (*tls.Config)(nil)
-	if cfg.DictionaryTLS {
-		scheme, secure = "https", roots.Client(cfg.DictionaryServerName)
-		p.Go("roots", func(ctx context.Context) error { roots.Watch(ctx, p.Log); return nil })
-	}
-	client, err := httpclient.New(httpclient.Options{Name: "dictionary", Pool: pool, TLS: secure, Metrics: p.Metrics})
-	if err != nil {
-		return nil, err
-	}
-	p.Go("dictionary", func(ctx context.Context) error {
-		defer client.CloseIdleConnections()
-		return pool.Run(ctx)
-	})
-	return &dictionary{client: client, base: scheme + "://" + cfg.DictionaryServerName + "/v1/words/"}, nil
 }

@@ -19,8 +19,9 @@ import (
 	"go.uber.org/goleak"
 
 	"github.com/flotilla-dev/flotilla/ambassadors/memcacheshard/memtest"
+	"github.com/flotilla-dev/flotilla/internal/nettest"
 	"github.com/flotilla-dev/flotilla/internal/openapi"
-	"github.com/flotilla-dev/flotilla/internal/process"
+	"github.com/flotilla-dev/flotilla/internal/process/processtest"
 )
 
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
@@ -39,6 +40,7 @@ var words = map[string][2][]string{
 type fakeDictionary struct {
 	asked  atomic.Int32
 	broken atomic.Bool
+	ill    atomic.Bool // for one request
 }
 
 func (d *fakeDictionary) ServeHTTP(w http.ResponseWriter, r *http.Request) {
@@ -46,6 +48,9 @@ func (d *fakeDictionary) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	word := strings.TrimPrefix(r.URL.Path, "/v1/words/")
 	links, known := words[word]
 	switch {
+	case d.ill.Swap(false):
+		w.WriteHeader(http.StatusServiceUnavailable)
+		return
 	case d.broken.Load():
 		_, _ = io.WriteString(w, "{ no JSON")
 		return
@@ -65,53 +70,21 @@ func (d *fakeDictionary) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 
 // startThesaurus starts the application before a dictionary and memcached, and
 // returns its URL and that of its administration.
-func startThesaurus(t *testing.T, d *fakeDictionary, env map[string]string) (url, admin string) {
+func startThesaurus(t *testing.T, d http.Handler, env map[string]string) (url, admin string) {
 	t.Helper()
 	server := httptest.NewServer(d)
 	t.Cleanup(server.Close)
-	all := map[string]string{
-		"LISTEN_ADDR": "127.0.0.1:0", "ADMIN_ADDR": "127.0.0.1:0", "DRAIN_DELAY": "0s", "LOG_LEVEL": "error", "CHECK_INTERVAL": "0s",
-		"THESAURUS_DICTIONARY": server.Listener.Addr().String(), "THESAURUS_MEMCACHED_TIMEOUT": "300ms",
-	}
+	all := map[string]string{"CHECK_INTERVAL": "0s", "THESAURUS_DICTIONARY": server.Listener.Addr().String(), "THESAURUS_MEMCACHED_TIMEOUT": "300ms"}
 	maps.Copy(all, env)
-	cfg, err := process.Parse[Config](Program, all)
-	if err != nil {
-		t.Fatal(err)
-	}
-	ready := make(chan [2]string, 1)
-	cfg.OnListen = func(data, admin net.Addr) { ready <- [2]string{"http://" + data.String(), "http://" + admin.String()} }
-	ctx, cancel := context.WithCancel(context.Background())
-	done := make(chan error, 1)
-	go func() { done <- Run(ctx, cfg) }()
-	t.Cleanup(func() {
-		http.DefaultClient.CloseIdleConnections()
-		cancel()
-		if err := <-done; err != nil {
-			t.Error(err)
-		}
-	})
-	select {
-	case urls := <-ready:
-		return urls[0], urls[1]
-	case err := <-done:
-		done <- nil
-		t.Fatal(err)
-		return "", ""
-	}
+	cfg := processtest.Parse[Config](t, Program, all)
+	running := processtest.Start(t, &cfg.Contract, func(ctx context.Context) error { return Run(ctx, cfg) })
+	return "http://" + running.Data, "http://" + running.Admin
 }
 
 func get(t *testing.T, url string) (int, string) {
 	t.Helper()
-	response, err := http.Get(url)
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer response.Body.Close()
-	body, err := io.ReadAll(response.Body)
-	if err != nil {
-		t.Fatal(err)
-	}
-	return response.StatusCode, string(body)
+	response, body := processtest.Get(t, url)
+	return response.StatusCode, body
 }
 
 func ask(t *testing.T, url, word string) (int, Answer, string) {
@@ -126,13 +99,8 @@ const ofDog = `[{"word":"animal","hops":1,"paths":2},{"word":"canine","hops":1,"
 	`{"word":"being","hops":2,"paths":1},{"word":"hunting dog","hops":2,"paths":1},{"word":"nowhere","hops":2,"paths":1}]`
 
 func TestWithoutMemcachedTheAnswerIsTheSame(t *testing.T) {
-	ln, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	ln.Close()
 	d := &fakeDictionary{}
-	url, _ := startThesaurus(t, d, map[string]string{"THESAURUS_MEMCACHED_ADDR": ln.Addr().String()})
+	url, _ := startThesaurus(t, d, map[string]string{"THESAURUS_MEMCACHED_ADDR": nettest.Refuse(t)})
 	for range 2 {
 		if status, a, body := ask(t, url, "dog"); status != 200 || a.Cache != unavailable || string(a.Related) != ofDog {
 			t.Errorf("%d %s", status, body)
@@ -218,6 +186,25 @@ func TestAValueThatIsNoAnswerIsReplaced(t *testing.T) {
 	}
 }
 
+// An answer is of the cache or of the dictionary, as a whole, and what it cost there
+// is counted as it was sent.
+func TestRequestsToTheDictionaryAreCountedAsTheyAreSent(t *testing.T) {
+	d := &fakeDictionary{}
+	d.ill.Store(true)
+	url, _ := startThesaurus(t, d, map[string]string{"THESAURUS_MEMCACHED_ADDR": memtest.Start(t).Addr()})
+	for _, want := range []string{
+		`{"hits":0,"misses":1,"unavailable":0,"hit_rate":0,"dictionary_requests":5}`, // dog twice, hound, canine, animal
+		`{"hits":1,"misses":1,"unavailable":0,"hit_rate":0.5,"dictionary_requests":5}`,
+	} {
+		if status, _, body := ask(t, url, "dog"); status != http.StatusOK || d.asked.Load() != 5 {
+			t.Errorf("asked %d times: %d %s", d.asked.Load(), status, body)
+		}
+		if _, stats := get(t, url+"/v1/stats"); stats != want+"\n" {
+			t.Error(stats)
+		}
+	}
+}
+
 func TestBreadthBoundsTheRequests(t *testing.T) {
 	d := &fakeDictionary{}
 	url, _ := startThesaurus(t, d, map[string]string{"THESAURUS_MEMCACHED_ADDR": memtest.Start(t).Addr(), "THESAURUS_BREADTH": "1"})
@@ -226,13 +213,45 @@ func TestBreadthBoundsTheRequests(t *testing.T) {
 	}
 }
 
-func TestWrongParametersAreNamedTogether(t *testing.T) {
-	cfg, err := process.Parse[Config](Program, map[string]string{"THESAURUS_DICTIONARY": "a:1", "THESAURUS_TTL": "1ms", "THESAURUS_MEMCACHED_TIMEOUT": "0s", "THESAURUS_BREADTH": "0"})
-	if err != nil {
-		t.Fatal(err)
+// The dictionary is ill; the program is told to believe no bad check, to try twice,
+// and to eject at once. With the defaults it would not be asked at all, or three
+// times, and would not be ejected.
+func TestChecksEjectionAndRetriesAreAsSet(t *testing.T) {
+	var checks, asked atomic.Int32
+	enough := make(chan struct{})
+	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if r.URL.Path != "/readyz" {
+			asked.Add(1)
+			w.WriteHeader(http.StatusServiceUnavailable)
+			return
+		}
+		switch checks.Add(1) {
+		case 1: // well
+			return
+		case 10:
+			close(enough)
+		}
+		w.WriteHeader(http.StatusInternalServerError)
+	}))
+	defer server.Close()
+	addr := server.Listener.Addr().String()
+	_, port, _ := net.SplitHostPort(addr)
+	url, admin := startThesaurus(t, nil, map[string]string{
+		"THESAURUS_MEMCACHED_ADDR": nettest.Refuse(t), "THESAURUS_DICTIONARY": addr + "/" + port, "CHECK_INTERVAL": "1ms", "CHECK_DOWN": "1000000", "RETRY_ATTEMPTS": "2", "EJECT_AFTER": "1",
+	})
+	<-enough
+	if status, _, body := ask(t, url, "dog"); status != http.StatusBadGateway || asked.Load() != 2 {
+		t.Errorf("asked %d times: %d %s", asked.Load(), status, body)
 	}
-	err = Run(t.Context(), cfg)
-	for _, want := range []string{"THESAURUS_TTL", "THESAURUS_MEMCACHED_TIMEOUT", "THESAURUS_BREADTH"} {
+	if _, metrics := get(t, admin+"/metrics"); !strings.Contains(metrics, `upstream_ejections_total{endpoint="`+addr+`",upstream="dictionary"} 1`) {
+		t.Error("the dictionary was not ejected")
+	}
+}
+
+func TestWrongParametersAreNamedTogether(t *testing.T) {
+	cfg := processtest.Parse[Config](t, Program, map[string]string{"THESAURUS_DICTIONARY": "a:1", "THESAURUS_TTL": "1ms", "THESAURUS_MEMCACHED_TIMEOUT": "0s", "THESAURUS_BREADTH": "0", "CHECK_TIMEOUT": "0s", "RETRY_ATTEMPTS": "0"})
+	err := Run(t.Context(), cfg)
+	for _, want := range []string{"THESAURUS_TTL", "THESAURUS_MEMCACHED_TIMEOUT", "THESAURUS_BREADTH", "CHECK_TIMEOUT", "RETRY_ATTEMPTS"} {
 		if err == nil || !strings.Contains(err.Error(), want) {
 			t.Errorf("the error does not name %s: %v", want, err)
 		}

@@ -6,24 +6,21 @@ import (
 	"errors"
 	"log/slog"
 	"net/http"
-	"net/url"
-	"strings"
 	"time"
-	"unicode/utf8"
 
 	"github.com/labstack/echo/v4"
 	"github.com/prometheus/client_golang/prometheus"
 	"github.com/prometheus/client_golang/prometheus/promauto"
 	"github.com/redis/go-redis/v9"
 
-	"github.com/flotilla-dev/flotilla/internal/problem"
+	"github.com/flotilla-dev/flotilla/internal/dictionary"
 )
 
 // lookups answers requests.
 type lookups struct {
 	redis      *redis.Client
 	ttl        time.Duration
-	dictionary *dictionary
+	dictionary *dictionary.Client
 	counts     *prometheus.CounterVec
 	log        *slog.Logger
 }
@@ -56,14 +53,11 @@ type Answer struct {
 	Entry json.RawMessage `json:"entry"`   // of the dictionary
 }
 
-var wordInvalid = problem.New(http.StatusBadRequest, "word-invalid", "a word has 1 to 128 bytes of UTF-8 without control characters")
-
 func (l *lookups) answer(c echo.Context, escaped string) error {
-	word, err := url.PathUnescape(escaped)
-	if err != nil || !valid(word) {
-		return wordInvalid
+	word, err := dictionary.Spell(escaped)
+	if err != nil {
+		return err
 	}
-	word = strings.ReplaceAll(strings.ToLower(word), " ", "_") // as the dictionary spells its URLs
 	began := time.Now()
 	entry, outcome, err := l.look(c.Request().Context(), word)
 	l.counts.WithLabelValues(outcome).Inc()
@@ -72,18 +66,6 @@ func (l *lookups) answer(c echo.Context, escaped string) error {
 	}
 	c.Response().Header().Set("Cache-Control", "no-store") // took_ms is of this request
 	return c.JSON(http.StatusOK, Answer{Word: word, Cache: outcome, Took: float64(time.Since(began).Microseconds()) / 1000, Entry: entry})
-}
-
-func valid(word string) bool {
-	if word == "" || len(word) > 128 || !utf8.ValidString(word) {
-		return false
-	}
-	for _, r := range word {
-		if r < ' ' || r == 0x7f {
-			return false
-		}
-	}
-	return true
 }
 
 // look is cache-aside: ask the cache; on a miss ask the dictionary, and tell the
@@ -100,7 +82,7 @@ func (l *lookups) look(ctx context.Context, word string) (entry []byte, outcome 
 		outcome = unavailable
 		l.log.DebugContext(ctx, "the cache did not answer", "error", err)
 	}
-	entry, err = l.dictionary.entry(ctx, word)
+	entry, err = l.dictionary.Entry(ctx, word)
 	if err != nil {
 		return nil, outcome, err
 	}

@@ -8,18 +8,18 @@ package lookups
 
 import (
 	"context"
-	"crypto/tls"
 	"fmt"
+	"slices"
 	"strings"
 	"time"
 
 	"github.com/redis/go-redis/v9"
 
 	"github.com/flotilla-dev/flotilla/internal/api"
-	"github.com/flotilla-dev/flotilla/internal/certs"
 	"github.com/flotilla-dev/flotilla/internal/config"
-	"github.com/flotilla-dev/flotilla/internal/httpclient"
+	"github.com/flotilla-dev/flotilla/internal/dictionary"
 	"github.com/flotilla-dev/flotilla/internal/process"
+	"github.com/flotilla-dev/flotilla/internal/retry"
 	"github.com/flotilla-dev/flotilla/internal/upstream"
 	"github.com/flotilla-dev/flotilla/internal/watch"
 )
@@ -35,16 +35,15 @@ var Program = process.Program{
 type Config struct {
 	process.Contract
 	upstream.Intervals
+	upstream.Health
+	retry.Settings
 
 	RedisAddr         string        `env:"LOOKUPS_REDIS_ADDR" envDefault:"localhost:6380" doc:"Redis, or what looks like one: host:port"`
 	RedisPasswordFile string        `env:"LOOKUPS_REDIS_PASSWORD_FILE" doc:"file with its password"`
 	RedisTimeout      time.Duration `env:"LOOKUPS_REDIS_TIMEOUT" envDefault:"500ms" doc:"for an answer of Redis; then the dictionary is asked"`
 	TTL               time.Duration `env:"LOOKUPS_TTL" envDefault:"10m" doc:"how long an answer is kept in Redis"`
 
-	Dictionary           upstream.Address `env:"LOOKUPS_DICTIONARY,required" doc:"the dictionary: host:port[/adminport],…, dns:name:port[/adminport] or file:path"`
-	DictionaryTLS        process.Switch   `env:"LOOKUPS_DICTIONARY_TLS" envDefault:"off" doc:"on: the dictionary speaks TLS"`
-	DictionaryCAFile     string           `env:"LOOKUPS_DICTIONARY_CA_FILE" doc:"PEM file, watched, of the authorities that certify it; the system's when empty"`
-	DictionaryServerName string           `env:"LOOKUPS_DICTIONARY_SERVER_NAME" envDefault:"dictionary" doc:"name in its certificate"`
+	Dictionary dictionary.Config `envPrefix:"LOOKUPS_"`
 }
 
 func (c Config) validate() error {
@@ -55,6 +54,7 @@ func (c Config) validate() error {
 	if c.TTL < time.Second {
 		wrong = append(wrong, config.Problem{Variable: "LOOKUPS_TTL", Message: "want at least 1s"})
 	}
+	wrong = slices.Concat(wrong, c.Health.Problems(), c.Settings.Problems())
 	if len(wrong) > 0 {
 		return wrong
 	}
@@ -88,51 +88,29 @@ func Run(ctx context.Context, cfg Config) error {
 	if err != nil {
 		return err
 	}
-	roots, err := certs.OpenRoots(cfg.DictionaryCAFile)
-	if err != nil {
-		return err
-	}
 	p, err := process.Open(ctx, Program, cfg.Contract, cfg)
 	if err != nil {
 		return err
 	}
-	if err := serve(p, cfg, options, roots); err != nil {
+	if err := serve(p, cfg, options); err != nil {
 		p.Close()
 		return err
 	}
 	return p.Run(ctx)
 }
 
-func serve(p *process.Process, cfg Config, options *redis.Options, roots *certs.Roots) error {
-	intervals, health := upstream.Default()
-	intervals.CheckInterval, intervals.ResolveInterval = cfg.CheckInterval, cfg.ResolveInterval
-	pool, err := upstream.New(upstream.Options{Name: "dictionary", Address: cfg.Dictionary, Intervals: intervals, Health: health, Log: p.Log, Metrics: p.Metrics})
+func serve(p *process.Process, cfg Config, options *redis.Options) error {
+	words, err := dictionary.Open(p, dictionary.Options{Config: cfg.Dictionary, Intervals: cfg.Intervals, Health: cfg.Health, Retry: cfg.Settings})
 	if err != nil {
 		return err
 	}
-	scheme, secure := "http", (*tls.Config)(nil)
-	if cfg.DictionaryTLS {
-		scheme, secure = "https", roots.Client(cfg.DictionaryServerName)
-		p.Go("roots", func(ctx context.Context) error { roots.Watch(ctx, p.Log); return nil })
-	}
-	client, err := httpclient.New(httpclient.Options{Name: "dictionary", Pool: pool, TLS: secure, Metrics: p.Metrics})
-	if err != nil {
-		return err
-	}
-	p.Go("dictionary", func(ctx context.Context) error {
-		defer client.CloseIdleConnections()
-		return pool.Run(ctx)
-	})
 	store := redis.NewClient(options)
 	p.Go("redis", func(ctx context.Context) error {
 		<-ctx.Done()
 		return store.Close()
 	})
 	e := api.New(p)
-	routes(e, &lookups{
-		redis: store, ttl: cfg.TTL, log: p.Log, counts: newCounts(p.Metrics),
-		dictionary: &dictionary{client: client, base: scheme + "://" + cfg.DictionaryServerName + "/v1/words/"},
-	})
+	routes(e, &lookups{redis: store, ttl: cfg.TTL, dictionary: words, counts: newCounts(p.Metrics), log: p.Log})
 	p.Serve(api.Server(e))
 	return nil
 }

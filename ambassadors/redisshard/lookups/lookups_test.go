@@ -18,8 +18,9 @@ import (
 	"github.com/labstack/echo/v4"
 	"go.uber.org/goleak"
 
+	"github.com/flotilla-dev/flotilla/internal/nettest"
 	"github.com/flotilla-dev/flotilla/internal/openapi"
-	"github.com/flotilla-dev/flotilla/internal/process"
+	"github.com/flotilla-dev/flotilla/internal/process/processtest"
 )
 
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
@@ -42,66 +43,30 @@ func (d *fakeDictionary) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	}
 }
 
-// startLookups starts the application before a dictionary and Redis, and returns its URL.
-func startLookups(t *testing.T, d *fakeDictionary, env map[string]string) string {
+// startLookups starts the application before a dictionary and Redis, and returns
+// its URL and that of its administration.
+func startLookups(t *testing.T, d http.Handler, env map[string]string) (url, admin string) {
 	t.Helper()
 	server := httptest.NewServer(d)
 	t.Cleanup(server.Close)
-	all := map[string]string{
-		"LISTEN_ADDR": "127.0.0.1:0", "ADMIN_ADDR": "127.0.0.1:0", "DRAIN_DELAY": "0s", "LOG_LEVEL": "error", "CHECK_INTERVAL": "0s",
-		"LOOKUPS_DICTIONARY": server.Listener.Addr().String(), "LOOKUPS_REDIS_TIMEOUT": "300ms",
-	}
+	all := map[string]string{"CHECK_INTERVAL": "0s", "LOOKUPS_DICTIONARY": server.Listener.Addr().String(), "LOOKUPS_REDIS_TIMEOUT": "300ms"}
 	maps.Copy(all, env)
-	cfg, err := process.Parse[Config](Program, all)
-	if err != nil {
-		t.Fatal(err)
-	}
-	ready := make(chan string, 1)
-	cfg.OnListen = func(data, _ net.Addr) { ready <- "http://" + data.String() }
-	ctx, cancel := context.WithCancel(context.Background())
-	done := make(chan error, 1)
-	go func() { done <- Run(ctx, cfg) }()
-	t.Cleanup(func() {
-		http.DefaultClient.CloseIdleConnections()
-		cancel()
-		if err := <-done; err != nil {
-			t.Error(err)
-		}
-	})
-	select {
-	case url := <-ready:
-		return url
-	case err := <-done:
-		done <- nil
-		t.Fatal(err)
-		return ""
-	}
+	cfg := processtest.Parse[Config](t, Program, all)
+	running := processtest.Start(t, &cfg.Contract, func(ctx context.Context) error { return Run(ctx, cfg) })
+	return "http://" + running.Data, "http://" + running.Admin
 }
 
 func look(t *testing.T, url, word string) (int, Answer, string) {
 	t.Helper()
-	response, err := http.Get(url + "/v1/lookups/" + word)
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer response.Body.Close()
-	body, err := io.ReadAll(response.Body)
-	if err != nil {
-		t.Fatal(err)
-	}
+	response, body := processtest.Get(t, url+"/v1/lookups/"+word)
 	var a Answer
-	_ = json.Unmarshal(body, &a) // a problem has other members
-	return response.StatusCode, a, string(body)
+	_ = json.Unmarshal([]byte(body), &a) // a problem has other members
+	return response.StatusCode, a, body
 }
 
 func TestWithoutRedisTheAnswerIsTheSame(t *testing.T) {
-	ln, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	ln.Close()
 	d := &fakeDictionary{}
-	url := startLookups(t, d, map[string]string{"LOOKUPS_REDIS_ADDR": ln.Addr().String()})
+	url, _ := startLookups(t, d, map[string]string{"LOOKUPS_REDIS_ADDR": nettest.Refuse(t)})
 	for range 2 {
 		if status, a, body := look(t, url, "dog"); status != 200 || a.Cache != unavailable || string(a.Entry) != `{"word":"dog","entries":[]}` {
 			t.Errorf("%d %s", status, body)
@@ -118,7 +83,7 @@ func TestARedisThatHangsIsGivenUpInTime(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer ln.Close()
-	url := startLookups(t, &fakeDictionary{}, map[string]string{"LOOKUPS_REDIS_ADDR": ln.Addr().String()})
+	url, _ := startLookups(t, &fakeDictionary{}, map[string]string{"LOOKUPS_REDIS_ADDR": ln.Addr().String()})
 	began := time.Now()
 	status, a, body := look(t, url, "dog")
 	if took := time.Since(began); status != 200 || a.Cache != unavailable || took > 10*time.Second {
@@ -129,7 +94,7 @@ func TestARedisThatHangsIsGivenUpInTime(t *testing.T) {
 func TestMistakesAreProblems(t *testing.T) {
 	m := miniredis.RunT(t)
 	d := &fakeDictionary{}
-	url := startLookups(t, d, map[string]string{"LOOKUPS_REDIS_ADDR": m.Addr()})
+	url, _ := startLookups(t, d, map[string]string{"LOOKUPS_REDIS_ADDR": m.Addr()})
 	for word, want := range map[string]string{
 		"nosuchword": "404 #word-not-found", "%01": "400 #word-invalid", "%ff": "400 #word-invalid", strings.Repeat("x", 129): "400 #word-invalid",
 	} {
@@ -151,7 +116,7 @@ func TestMistakesAreProblems(t *testing.T) {
 func TestAWordIsAskedForOnceInItsTime(t *testing.T) {
 	m := miniredis.RunT(t)
 	d := &fakeDictionary{}
-	url := startLookups(t, d, map[string]string{"LOOKUPS_REDIS_ADDR": m.Addr(), "LOOKUPS_TTL": "1m"})
+	url, _ := startLookups(t, d, map[string]string{"LOOKUPS_REDIS_ADDR": m.Addr(), "LOOKUPS_TTL": "1m"})
 	for i, want := range []string{miss, hit, hit} {
 		word := []string{"dog", "Dog", "dog"}[i]
 		if status, a, body := look(t, url, word); status != 200 || a.Cache != want || a.Word != "dog" || string(a.Entry) != `{"word":"dog","entries":[]}` {
@@ -170,14 +135,46 @@ func TestAWordIsAskedForOnceInItsTime(t *testing.T) {
 	}
 }
 
+// The dictionary is ill; the program is told to believe no bad check, to try twice,
+// and to eject at once. With the defaults it would not be asked at all, or three
+// times, and would not be ejected.
+func TestChecksEjectionAndRetriesAreAsSet(t *testing.T) {
+	var checks, asked atomic.Int32
+	enough := make(chan struct{})
+	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if r.URL.Path != "/readyz" {
+			asked.Add(1)
+			w.WriteHeader(http.StatusServiceUnavailable)
+			return
+		}
+		switch checks.Add(1) {
+		case 1: // well
+			return
+		case 10:
+			close(enough)
+		}
+		w.WriteHeader(http.StatusInternalServerError)
+	}))
+	defer server.Close()
+	addr := server.Listener.Addr().String()
+	_, port, _ := net.SplitHostPort(addr)
+	url, admin := startLookups(t, nil, map[string]string{
+		"LOOKUPS_REDIS_ADDR": nettest.Refuse(t), "LOOKUPS_DICTIONARY": addr + "/" + port, "CHECK_INTERVAL": "1ms", "CHECK_DOWN": "1000000", "RETRY_ATTEMPTS": "2", "EJECT_AFTER": "1",
+	})
+	<-enough
+	if status, _, body := look(t, url, "dog"); status != http.StatusBadGateway || asked.Load() != 2 {
+		t.Errorf("asked %d times: %d %s", asked.Load(), status, body)
+	}
+	if _, metrics := processtest.Get(t, admin+"/metrics"); !strings.Contains(metrics, `upstream_ejections_total{endpoint="`+addr+`",upstream="dictionary"} 1`) {
+		t.Error("the dictionary was not ejected")
+	}
+}
+
 func TestWrongParametersAreNamedTogether(t *testing.T) {
 	t.Parallel()
-	cfg, err := process.Parse[Config](Program, map[string]string{"LOOKUPS_DICTIONARY": "a:1", "LOOKUPS_TTL": "1ms", "LOOKUPS_REDIS_TIMEOUT": "0s"})
-	if err != nil {
-		t.Fatal(err)
-	}
-	err = Run(t.Context(), cfg)
-	for _, want := range []string{"LOOKUPS_TTL", "LOOKUPS_REDIS_TIMEOUT"} {
+	cfg := processtest.Parse[Config](t, Program, map[string]string{"LOOKUPS_DICTIONARY": "a:1", "LOOKUPS_TTL": "1ms", "LOOKUPS_REDIS_TIMEOUT": "0s", "CHECK_TIMEOUT": "0s", "RETRY_ATTEMPTS": "0"})
+	err := Run(t.Context(), cfg)
+	for _, want := range []string{"LOOKUPS_TTL", "LOOKUPS_REDIS_TIMEOUT", "CHECK_TIMEOUT", "RETRY_ATTEMPTS"} {
 		if err == nil || !strings.Contains(err.Error(), want) {
 			t.Errorf("the error does not name %s: %v", want, err)
 		}

@@ -5,24 +5,10 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"net/http"
 	"net/url"
 	"strings"
-	"sync/atomic"
 
-	"github.com/flotilla-dev/flotilla/internal/problem"
-)
-
-// dictionary asks the dictionary service.
-type dictionary struct {
-	client *http.Client
-	base   string // URL of its words
-	asked  atomic.Uint64
-}
-
-var (
-	notFound = problem.New(http.StatusNotFound, "word-not-found", "the dictionary does not have this word")
-	failed   = problem.New(http.StatusBadGateway, "upstream-failed", "the dictionary gave no valid answer")
+	"github.com/flotilla-dev/flotilla/internal/dictionary"
 )
 
 // entry is what matters here of the dictionary's answer: the links of each sense.
@@ -41,30 +27,16 @@ type link struct {
 // relations are the members of a sense that are links, the closest first.
 var relations = []string{"synonyms", "similar", "derived", "see_also", "antonyms", "hypernyms", "hyponyms", "holonyms", "meronyms"}
 
-// links returns the words that a word refers to, each once, the closest first.
+// linksOf returns the words that a word refers to, each once, the closest first.
 // word is as it stands in a URL, unescaped.
-func (d *dictionary) links(ctx context.Context, word string) ([]link, error) {
-	d.asked.Add(1)
-	request, err := http.NewRequestWithContext(ctx, http.MethodGet, d.base+url.PathEscape(word), nil)
+func linksOf(ctx context.Context, words *dictionary.Client, word string) ([]link, error) {
+	text, err := words.Entry(ctx, word)
 	if err != nil {
-		return nil, fmt.Errorf("ask dictionary: %w", err)
-	}
-	request.Header.Set("Accept", "application/json")
-	answer, err := d.client.Do(request)
-	if err != nil {
-		return nil, fmt.Errorf("%w: %w", failed, err)
-	}
-	defer answer.Body.Close()
-	switch answer.StatusCode {
-	case http.StatusOK:
-	case http.StatusNotFound, http.StatusPermanentRedirect: // another spelling is another word
-		return nil, notFound
-	default:
-		return nil, fmt.Errorf("%w: status %d", failed, answer.StatusCode)
+		return nil, err
 	}
 	var e entry
-	if err := json.NewDecoder(answer.Body).Decode(&e); err != nil { // bounded by the client
-		return nil, fmt.Errorf("%w: %w", failed, err)
+	if err := json.Unmarshal(text, &e); err != nil {
+		return nil, fmt.Errorf("%w: %w", dictionary.Failed, err)
 	}
 	return e.links()
 }
@@ -97,7 +69,7 @@ func decode(raw json.RawMessage) ([]link, error) {
 	}
 	var links []link
 	if err := json.Unmarshal(raw, &links); err != nil {
-		return nil, fmt.Errorf("%w: %w", failed, err)
+		return nil, fmt.Errorf("%w: %w", dictionary.Failed, err)
 	}
 	return links, nil
 }
@@ -106,7 +78,7 @@ func decode(raw json.RawMessage) ([]link, error) {
 func (l link) key() (string, error) {
 	word, err := url.PathUnescape(strings.TrimPrefix(l.Href, "/"))
 	if err != nil || word == "" {
-		return "", errors.Join(failed, err)
+		return "", errors.Join(dictionary.Failed, err)
 	}
 	return word, nil
 }
