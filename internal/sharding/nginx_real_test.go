@@ -13,19 +13,14 @@ import (
 	"time"
 
 	"github.com/flotilla-dev/flotilla/internal/nettest"
+	"github.com/flotilla-dev/flotilla/internal/realserver"
 )
 
 // TestRealNginxPlacesTheSame asks a real nginx with "hash $request_uri consistent" which
 // server it chooses: with equal weights, with different ones, and with one server down.
 func TestRealNginxPlacesTheSame(t *testing.T) {
 	t.Parallel()
-	program := "/usr/sbin/nginx"
-	if _, err := os.Stat(program); err != nil {
-		if os.Getenv("REAL_SERVERS") == "required" {
-			t.Fatal("nginx is not installed, and REAL_SERVERS=required")
-		}
-		t.Skip("SKIPPED: nginx is not installed: placement is NOT compared with it")
-	}
+	program := realserver.Find(t, "nginx", "placement is NOT compared with it here")
 	for name, c := range map[string]struct {
 		weights []int
 		down    int
@@ -83,23 +78,10 @@ http {
 	if err := os.WriteFile(file, []byte(conf), 0o600); err != nil {
 		t.Fatal(err)
 	}
-	cmd := exec.CommandContext(t.Context(), program, "-e", filepath.Join(dir, "error.log"), "-p", dir, "-c", file)
-	cmd.Cancel = func() error { return cmd.Process.Signal(os.Interrupt) }
+	cmd := exec.Command(program, "-e", filepath.Join(dir, "error.log"), "-p", dir, "-c", file)
 	cmd.Stderr = os.Stderr
-	if err := cmd.Start(); err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() { _ = cmd.Wait() }) // it ends with the test's context
-	for began := time.Now(); ; time.Sleep(10 * time.Millisecond) {
-		conn, err := net.Dial("tcp", addr)
-		if err == nil {
-			_ = conn.Close()
-			return addr, servers
-		}
-		if time.Since(began) > 10*time.Second {
-			t.Fatalf("nginx does not listen: %v", err)
-		}
-	}
+	realserver.Start(t, cmd, addr)
+	return addr, servers
 }
 
 // askNginx asks for all URIs over one connection.
