@@ -16,6 +16,8 @@ import (
 
 	"github.com/jackc/pgx/v5"
 	"github.com/jackc/pgx/v5/stdlib"
+
+	"github.com/flotilla-dev/flotilla/internal/realserver"
 )
 
 // server is a real database in a process of its own.
@@ -29,19 +31,9 @@ type server struct {
 	log    *os.File
 }
 
-// find looks a program up, or skips the test.
 func find(t *testing.T, program, alternative string) string {
 	t.Helper()
-	for _, p := range []string{program, alternative} {
-		if path, err := exec.LookPath(p); err == nil {
-			return path
-		}
-	}
-	if os.Getenv("REAL_SERVERS") == "required" {
-		t.Fatalf("%s is not installed, and REAL_SERVERS=required", program)
-	}
-	t.Skipf("SKIPPED: %s is not installed, so dbhealth is NOT tried on a real server here", program)
-	return ""
+	return realserver.Find(t, program, "dbhealth is NOT tried on it here", alternative)
 }
 
 func newServer(t *testing.T, engine Engine) *server {

@@ -15,21 +15,15 @@ import (
 	"time"
 
 	"github.com/redis/go-redis/v9"
+
+	"github.com/flotilla-dev/flotilla/internal/realserver"
 )
 
 var update = flag.Bool("update", false, "write testdata/families.txt by the real exporter")
 
-// real finds a program, or skips the test.
 func real(t *testing.T, program string) string {
 	t.Helper()
-	path, err := exec.LookPath(program)
-	if err != nil && os.Getenv("REAL_SERVERS") == "required" {
-		t.Fatalf("%s is not installed, and REAL_SERVERS=required", program)
-	}
-	if err != nil {
-		t.Skipf("SKIPPED: %s is not installed, so the metrics are NOT compared with the real ones here", program)
-	}
-	return path
+	return realserver.Find(t, program, "the metrics are NOT compared with the real ones here")
 }
 
 // process is a real server.

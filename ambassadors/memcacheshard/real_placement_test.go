@@ -14,30 +14,15 @@ import (
 	"sync"
 	"testing"
 	"time"
-)
 
-// installed finds a program of others, or skips the test.
-func installed(t *testing.T, name, consequence string) string {
-	t.Helper()
-	program, err := exec.LookPath(name)
-	if err == nil {
-		return program
-	}
-	if program, err = exec.LookPath("/usr/sbin/" + name); err == nil {
-		return program
-	}
-	if os.Getenv("REAL_SERVERS") == "required" {
-		t.Fatalf("%s is not installed, and REAL_SERVERS=required", name)
-	}
-	t.Skipf("SKIPPED: %s is not installed, so %s here", name, consequence)
-	return ""
-}
+	"github.com/flotilla-dev/flotilla/internal/realserver"
+)
 
 // TestRealTwemproxyPlacesTheSame asks the real twemproxy and this ambassador, both
 // in front of the same shards that answer every get with their number, where each
 // of 10,000 keys belongs: with all servers, with one ejected, with that one back.
 func TestRealTwemproxyPlacesTheSame(t *testing.T) {
-	program := installed(t, "nutcracker", "the placement is compared with what it did before, and NOT with itself,")
+	program := realserver.Find(t, "nutcracker", "the placement is compared with what it did before, and NOT with itself, here")
 	shards := make([]*shardServer, 4)
 	for i := range shards {
 		shards[i] = startShard(t, i, "127.0.0.1:0")
@@ -81,7 +66,7 @@ func TestRealTwemproxyPlacesTheSame(t *testing.T) {
 // The default name of a server is its address as written, or the bare host with
 // port 11211: compared with servers that really listen there.
 func TestRealTwemproxyNamesServersOfPort11211TheSame(t *testing.T) {
-	program := installed(t, "nutcracker", "the names of servers are NOT compared with it")
+	program := realserver.Find(t, "nutcracker", "the names of servers are NOT compared with it here")
 	var servers []string
 	for i := range 3 {
 		addr := fmt.Sprintf("127.77.2.%d:11211", 1+i)

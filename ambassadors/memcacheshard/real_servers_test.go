@@ -16,12 +16,14 @@ import (
 	"time"
 
 	"github.com/bradfitz/gomemcache/memcache"
+
+	"github.com/flotilla-dev/flotilla/internal/realserver"
 )
 
 // realServers starts memcached, several times.
 func realServers(t *testing.T, n int) (addrs []string, processes []*os.Process) {
 	t.Helper()
-	program := installed(t, "memcached", "the router is NOT tried before real servers")
+	program := realserver.Find(t, "memcached", "the router is NOT tried before real servers here")
 	for range n {
 		addr := freeAddr(t)
 		_, port, _ := net.SplitHostPort(addr)
@@ -244,7 +246,7 @@ func useGomemcache(t *testing.T, r *running) {
 
 func TestRealToolsOfLibmemcachedWork(t *testing.T) {
 	for _, tool := range []string{"memccp", "memccat", "memcexist", "memcping", "memcrm", "memctouch", "memcflush", "memcstat", "memcslap"} {
-		installed(t, tool, "the tools of libmemcached are NOT tried")
+		realserver.Find(t, tool, "the tools of libmemcached are NOT tried here")
 	}
 	addrs, _ := realServers(t, 3)
 	r := beforeReal(t, addrs, nil)
@@ -272,7 +274,7 @@ func TestRealToolsOfLibmemcachedWork(t *testing.T) {
 }
 
 func TestRealCapabilityTesterOfLibmemcachedPasses(t *testing.T) {
-	program := installed(t, "memccapable", "libmemcached's suite is NOT run over the router")
+	program := realserver.Find(t, "memccapable", "libmemcached's suite is NOT run over the router here")
 	addrs, _ := realServers(t, 3)
 	host, port, _ := net.SplitHostPort(beforeReal(t, addrs, nil).data)
 	out, err := exec.CommandContext(t.Context(), program, "-a", "-h", host, "-p", port).CombinedOutput()

@@ -13,19 +13,12 @@ import (
 	"time"
 
 	"github.com/flotilla-dev/flotilla/ambassadors/redisshard/resp"
+	"github.com/flotilla-dev/flotilla/internal/realserver"
 )
 
-// program finds a real server, or skips.
 func program(t *testing.T, name string) string {
 	t.Helper()
-	path, err := exec.LookPath(name)
-	if err != nil && os.Getenv("REAL_SERVERS") == "required" {
-		t.Fatalf("%s is not installed, and REAL_SERVERS=required", name)
-	}
-	if err != nil {
-		t.Skipf("SKIPPED: %s is not installed, so redisshard is NOT tested with it here", name)
-	}
-	return path
+	return realserver.Find(t, name, "redisshard is NOT tested with it here")
 }
 
 // run runs a program until the test ends.

@@ -14,6 +14,8 @@ import (
 	"sync"
 	"testing"
 	"time"
+
+	"github.com/flotilla-dev/flotilla/internal/realserver"
 )
 
 // TestRealTwemproxyPlacesTheSame asks the real twemproxy, in front of shards that
@@ -134,15 +136,7 @@ func used(t *testing.T, pool Pool) bool {
 
 func twemproxy(t *testing.T) string {
 	t.Helper()
-	program, err := exec.LookPath("nutcracker")
-	if err == nil {
-		return program
-	}
-	if os.Getenv("REAL_SERVERS") == "required" {
-		t.Fatal("nutcracker is not installed, and REAL_SERVERS=required")
-	}
-	t.Skip("SKIPPED: nutcracker is not installed, so the placement is compared with what it did before, and NOT with itself, here")
-	return ""
+	return realserver.Find(t, "nutcracker", "the placement is compared with what it did before, and NOT with itself, here")
 }
 
 // runTwemproxy runs the program with a file of pools until the test ends.

@@ -87,6 +87,11 @@ func (k *ketama) Pick(hash uint64) int {
 	if len(k.points) == 0 {
 		return -1
 	}
+	return int(k.owners[k.find(hash)])
+}
+
+// find returns the index of the first point at or after a hash.
+func (k *ketama) find(hash uint64) int {
 	h := uint32(hash)
 	at := int(k.arcs[h>>k.shift])
 	for at < len(k.points) && k.points[at] < h {
@@ -95,5 +100,5 @@ func (k *ketama) Pick(hash uint64) int {
 	if at == len(k.points) {
 		at = 0 // past the last point the circle begins again
 	}
-	return int(k.owners[at])
+	return at
 }

@@ -1,12 +1,8 @@
 package poll
 
 import (
-	"bufio"
 	"context"
 	"fmt"
-	"net"
-	"os"
-	"os/exec"
 	"slices"
 	"strings"
 	"testing"
@@ -15,6 +11,7 @@ import (
 	"github.com/redis/go-redis/v9"
 
 	"github.com/flotilla-dev/flotilla/adapters/lognorm/record"
+	"github.com/flotilla-dev/flotilla/internal/realserver"
 )
 
 func TestEntriesAreSiftedByTheirNumbers(t *testing.T) {
@@ -53,47 +50,9 @@ func TestEntriesAreSiftedByTheirNumbers(t *testing.T) {
 	}
 }
 
-// realServer starts redis-server, where it is installed.
 func realServer(t *testing.T) string {
 	t.Helper()
-	program, err := exec.LookPath("redis-server")
-	if err != nil && os.Getenv("REAL_SERVERS") == "required" {
-		t.Fatal("redis-server is not installed, and REAL_SERVERS=required")
-	}
-	if err != nil {
-		t.Skip("SKIPPED: redis-server is not installed, so the slow log is NOT read from a real one here")
-	}
-	ln, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	addr := ln.Addr().String()
-	ln.Close()
-	_, port, _ := net.SplitHostPort(addr)
-	cmd := exec.Command(program, "--port", port, "--bind", "127.0.0.1", "--save", "", "--appendonly", "no", "--dir", t.TempDir(), "--slowlog-log-slower-than", "0", "--slowlog-max-len", "20")
-	out, err := cmd.StdoutPipe()
-	if err != nil {
-		t.Fatal(err)
-	}
-	if err := cmd.Start(); err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() {
-		cmd.Process.Kill()
-		cmd.Wait()
-	})
-	lines := bufio.NewScanner(out)
-	for lines.Scan() {
-		if strings.Contains(lines.Text(), "Ready to accept connections") {
-			go func() {
-				for lines.Scan() { // keep its pipe empty
-				}
-			}()
-			return addr
-		}
-	}
-	t.Fatal("redis-server ended before it was ready")
-	return ""
+	return realserver.Redis(t, "the slow log is NOT read from a real one here", "--slowlog-log-slower-than", "0", "--slowlog-max-len", "20")
 }
 
 func TestRealSlowLogIsReadOnceAndGapsAreCounted(t *testing.T) {

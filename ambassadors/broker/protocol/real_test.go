@@ -14,21 +14,13 @@ import (
 	"syscall"
 	"testing"
 	"time"
+
+	"github.com/flotilla-dev/flotilla/internal/realserver"
 )
 
-// find looks a server up, or skips the test.
 func find(t *testing.T, program string, alternatives ...string) string {
 	t.Helper()
-	for _, p := range append([]string{program}, alternatives...) {
-		if path, err := exec.LookPath(p); err == nil {
-			return path
-		}
-	}
-	if os.Getenv("REAL_SERVERS") == "required" {
-		t.Fatalf("%s is not installed, and REAL_SERVERS=required", program)
-	}
-	t.Skipf("SKIPPED: %s is not installed, so the checks are NOT tried on a real server here", program)
-	return ""
+	return realserver.Find(t, program, "the checks are NOT tried on it here", alternatives...)
 }
 
 func freePort(t *testing.T, host string) (addr, port string) {

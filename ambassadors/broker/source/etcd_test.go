@@ -3,13 +3,14 @@ package source
 import (
 	"context"
 	"net"
-	"os"
 	"os/exec"
 	"testing"
 	"time"
 
 	clientv3 "go.etcd.io/etcd/client/v3"
 	"go.uber.org/zap"
+
+	"github.com/flotilla-dev/flotilla/internal/realserver"
 )
 
 func dialTo(addr string) func(context.Context, string, string) (net.Conn, error) {
@@ -29,13 +30,7 @@ type realEtcd struct {
 
 func newEtcd(t *testing.T) *realEtcd {
 	t.Helper()
-	program, err := exec.LookPath("etcd")
-	if err != nil && os.Getenv("REAL_SERVERS") == "required" {
-		t.Fatal("etcd is not installed, and REAL_SERVERS=required")
-	}
-	if err != nil {
-		t.Skip("SKIPPED: etcd is not installed, so the source etcd is NOT tried here")
-	}
+	program := realserver.Find(t, "etcd", "the source etcd is NOT tried here")
 	e := &realEtcd{t: t, program: program, dir: t.TempDir(), clients: freeURL(t), members: freeURL(t)}
 	t.Cleanup(e.stop)
 	return e

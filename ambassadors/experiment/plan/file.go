@@ -1,15 +1,15 @@
 package plan
 
 import (
-	"bytes"
 	"errors"
 	"fmt"
-	"io"
 	"strconv"
 	"strings"
 	"time"
 
 	"go.yaml.in/yaml/v3"
+
+	"github.com/flotilla-dev/flotilla/internal/yamlfile"
 )
 
 // file is the YAML document. What is a pointer differs between "not said" and zero.
@@ -63,7 +63,7 @@ type duration time.Duration
 func (d *duration) UnmarshalYAML(n *yaml.Node) error {
 	v, err := time.ParseDuration(n.Value)
 	if err != nil || v <= 0 || v > time.Hour {
-		return mistake(n, "a duration with its unit from above zero to 1h, such as 500ms")
+		return yamlfile.Mistake(n, "a duration with its unit from above zero to 1h, such as 500ms")
 	}
 	*d = duration(v)
 	return nil
@@ -77,35 +77,19 @@ func (p *Percent) UnmarshalYAML(n *yaml.Node) error {
 	}
 	v, err := strconv.ParseUint(whole+rest, 10, 32)
 	if n.Kind != yaml.ScalarNode || err != nil || len(rest) > 2 || whole == "" || dot && strings.HasSuffix(n.Value, ".") || v > Slots {
-		return mistake(n, "a percentage from 0.00 to 100.00 with at most two decimals")
+		return yamlfile.Mistake(n, "a percentage from 0.00 to 100.00 with at most two decimals")
 	}
 	*p = Percent(v)
 	return nil
-}
-
-// mistake is an error that lets the decoder go on, so that all are named.
-func mistake(n *yaml.Node, want string) error {
-	return &yaml.TypeError{Errors: []string{fmt.Sprintf("line %d: %q is not %s", n.Line, n.Value, want)}}
 }
 
 // Parse reads a file. lookup gives the values of variables whose names begin with Prefix. The error names
 // every mistake.
 func Parse(content []byte, lookup func(name string) (string, bool)) (*Plan, error) {
 	var f file
-	dec := yaml.NewDecoder(bytes.NewReader(content))
-	dec.KnownFields(true)
-	var wrong []error
-	if err := dec.Decode(&f); err != nil && !errors.Is(err, io.EOF) {
-		var types *yaml.TypeError
-		if !errors.As(err, &types) {
-			return nil, fmt.Errorf("experiments: %w", err)
-		}
-		for _, e := range types.Errors {
-			wrong = append(wrong, errors.New(e))
-		}
-	}
-	if err := dec.Decode(new(any)); !errors.Is(err, io.EOF) {
-		wrong = append(wrong, errors.New("there is more than one YAML document"))
+	wrong, err := yamlfile.Decode(content, &f)
+	if err != nil {
+		return nil, fmt.Errorf("experiments: %w", err)
 	}
 	c := compiler{lookup: lookup, names: map[string]bool{}, wrong: wrong}
 	p := c.compile(&f)

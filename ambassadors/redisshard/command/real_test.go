@@ -1,16 +1,14 @@
 package command
 
 import (
-	"bufio"
 	"context"
-	"net"
-	"os"
-	"os/exec"
 	"strings"
 	"testing"
 	"time"
 
 	"github.com/redis/go-redis/v9"
+
+	"github.com/flotilla-dev/flotilla/internal/realserver"
 )
 
 // TestRealRedisHasItsKeysInTheSamePlaces compares the table with what the real
@@ -52,40 +50,7 @@ func TestRealRedisHasItsKeysInTheSamePlaces(t *testing.T) {
 	t.Logf("%d commands compared with Redis's own account of them", compared)
 }
 
-// realRedis starts redis-server, where it is installed.
 func realRedis(t *testing.T) string {
 	t.Helper()
-	program, err := exec.LookPath("redis-server")
-	if err != nil && os.Getenv("REAL_SERVERS") == "required" {
-		t.Fatal("redis-server is not installed, and REAL_SERVERS=required")
-	}
-	if err != nil {
-		t.Skip("SKIPPED: redis-server is not installed, so the table of commands is NOT compared with it here")
-	}
-	ln, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	addr := ln.Addr().String()
-	ln.Close()
-	_, port, _ := net.SplitHostPort(addr)
-	cmd := exec.Command(program, "--port", port, "--bind", "127.0.0.1", "--save", "", "--appendonly", "no", "--dir", t.TempDir())
-	out, err := cmd.StdoutPipe()
-	if err != nil {
-		t.Fatal(err)
-	}
-	if err := cmd.Start(); err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() {
-		_ = cmd.Process.Kill()
-		_ = cmd.Wait() // was killed
-	})
-	for lines := bufio.NewScanner(out); lines.Scan(); {
-		if strings.Contains(lines.Text(), "Ready to accept connections") {
-			return addr
-		}
-	}
-	t.Fatal("redis-server ended before it was ready")
-	return ""
+	return realserver.Redis(t, "the table of commands is NOT compared with its own here")
 }

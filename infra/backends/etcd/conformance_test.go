@@ -14,6 +14,8 @@ import (
 	"go.etcd.io/etcd/api/v3/v3rpc/rpctypes"
 	clientv3 "go.etcd.io/etcd/client/v3"
 	"go.etcd.io/etcd/client/v3/concurrency"
+
+	"github.com/flotilla-dev/flotilla/internal/realserver"
 )
 
 // One suite runs over the embedded etcd, with one member and with three, and over
@@ -32,13 +34,7 @@ func conform(t *testing.T, addr string) {
 // realServer starts etcd, where it is installed.
 func realServer(t *testing.T) string {
 	t.Helper()
-	program, err := exec.LookPath("etcd")
-	if err != nil && os.Getenv("REAL_SERVERS") == "required" {
-		t.Fatal("etcd is not installed, and REAL_SERVERS=required")
-	}
-	if err != nil {
-		t.Skip("SKIPPED: etcd is not installed, so the embedded etcd is NOT compared with the real one here")
-	}
+	program := realserver.Find(t, "etcd", "the embedded one is NOT compared with it here")
 	client, peer := "http://"+free(t), "http://"+free(t)
 	cmd := exec.Command(program, "--data-dir", t.TempDir(), "--listen-client-urls", client, "--advertise-client-urls", client,
 		"--listen-peer-urls", peer, "--initial-advertise-peer-urls", peer, "--initial-cluster", "default="+peer, "--heartbeat-interval", "100", "--election-timeout", "600")

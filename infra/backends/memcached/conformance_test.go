@@ -4,13 +4,14 @@ import (
 	"errors"
 	"fmt"
 	"net"
-	"os"
 	"os/exec"
 	"strings"
 	"testing"
 	"time"
 
 	"github.com/bradfitz/gomemcache/memcache"
+
+	"github.com/flotilla-dev/flotilla/internal/realserver"
 )
 
 // One suite runs over the embedded memcached and over the real one: byte for
@@ -36,57 +37,17 @@ func conform(t *testing.T, addr string) {
 	}
 }
 
-// realServer starts memcached, where it is installed.
 func realServer(t *testing.T) string {
 	t.Helper()
-	program, err := exec.LookPath("memcached")
-	if err != nil && os.Getenv("REAL_SERVERS") == "required" {
-		t.Fatal("memcached is not installed, and REAL_SERVERS=required")
-	}
-	if err != nil {
-		t.Skip("SKIPPED: memcached is not installed, so the embedded one is NOT compared with the real one here")
-	}
-	ln, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	addr := ln.Addr().String()
-	ln.Close()
-	_, port, _ := net.SplitHostPort(addr)
 	// Without its maintenance threads memcached's answers to incr and decr do not
 	// depend on whether one of them holds the item just then.
-	args := []string{"-p", port, "-l", "127.0.0.1", "-U", "0", "-m", "64", "-o", "no_lru_maintainer,no_lru_crawler"}
-	if os.Getuid() == 0 {
-		args = append(args, "-u", "root")
-	}
-	cmd := exec.Command(program, args...)
-	if err := cmd.Start(); err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() {
-		cmd.Process.Kill()
-		cmd.Wait()
-	})
-	for end := time.Now().Add(10 * time.Second); time.Now().Before(end); time.Sleep(5 * time.Millisecond) {
-		if conn, err := net.Dial("tcp", addr); err == nil {
-			conn.Close()
-			return addr
-		}
-	}
-	t.Fatal("memcached did not start listening")
-	return ""
+	return realserver.Memcached(t, "the embedded one is NOT compared with it here", "-o", "no_lru_maintainer,no_lru_crawler")
 }
 
 // TestTheCapabilityTesterOfLibmemcachedPasses runs another project's suite over
 // the embedded server.
 func TestTheCapabilityTesterOfLibmemcachedPasses(t *testing.T) {
-	program, err := exec.LookPath("memccapable")
-	if err != nil && os.Getenv("REAL_SERVERS") == "required" {
-		t.Fatal("memccapable is not installed, and REAL_SERVERS=required")
-	}
-	if err != nil {
-		t.Skip("SKIPPED: memccapable (of libmemcached-tools) is not installed")
-	}
+	program := realserver.Find(t, "memccapable", "it is of libmemcached-tools")
 	host, port, _ := net.SplitHostPort(start(t, nil).data)
 	out, err := exec.CommandContext(t.Context(), program, "-a", "-h", host, "-p", port).CombinedOutput()
 	if err != nil || !strings.Contains(string(out), "All tests passed") {

@@ -16,6 +16,8 @@ import (
 	"time"
 
 	driver "github.com/go-sql-driver/mysql"
+
+	"github.com/flotilla-dev/flotilla/internal/realserver"
 )
 
 // One suite runs over the embedded MySQL and over a real MariaDB, by the driver
@@ -51,16 +53,7 @@ func embedded(t *testing.T) string {
 // realServer starts mariadbd, where it is installed, on a data directory of its own.
 func realServer(t *testing.T) string {
 	t.Helper()
-	program, err := exec.LookPath("mariadbd")
-	if err != nil {
-		program, err = exec.LookPath("/usr/sbin/mariadbd")
-	}
-	if err != nil && os.Getenv("REAL_SERVERS") == "required" {
-		t.Fatal("mariadbd is not installed, and REAL_SERVERS=required")
-	}
-	if err != nil {
-		t.Skip("SKIPPED: mariadbd is not installed, so the embedded MySQL is NOT compared with a real server here")
-	}
+	program := realserver.Find(t, "mariadbd", "the embedded MySQL is NOT compared with it here")
 	dir, err := os.MkdirTemp("", "mariadb-") // short: a socket's path has a limit
 	if err != nil {
 		t.Fatal(err)

@@ -6,14 +6,14 @@ import (
 	"errors"
 	"fmt"
 	"net"
-	"os"
-	"os/exec"
 	"strings"
 	"testing"
 	"time"
 
 	"github.com/go-redis/redis_rate/v10"
 	client "github.com/redis/go-redis/v9"
+
+	"github.com/flotilla-dev/flotilla/internal/realserver"
 )
 
 // One suite runs over the embedded Redis and over the real one, by the client
@@ -28,47 +28,9 @@ func conform(t *testing.T, addr string) {
 	}
 }
 
-// realServer starts redis-server, where it is installed.
 func realServer(t *testing.T) string {
 	t.Helper()
-	program, err := exec.LookPath("redis-server")
-	if err != nil && os.Getenv("REAL_SERVERS") == "required" {
-		t.Fatal("redis-server is not installed, and REAL_SERVERS=required")
-	}
-	if err != nil {
-		t.Skip("SKIPPED: redis-server is not installed, so the embedded Redis is NOT compared with the real one here")
-	}
-	ln, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	addr := ln.Addr().String()
-	ln.Close()
-	_, port, _ := net.SplitHostPort(addr)
-	cmd := exec.Command(program, "--port", port, "--bind", "127.0.0.1", "--save", "", "--appendonly", "no", "--dir", t.TempDir())
-	out, err := cmd.StdoutPipe()
-	if err != nil {
-		t.Fatal(err)
-	}
-	if err := cmd.Start(); err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() {
-		cmd.Process.Kill()
-		cmd.Wait()
-	})
-	lines := bufio.NewScanner(out)
-	for lines.Scan() {
-		if strings.Contains(lines.Text(), "Ready to accept connections") {
-			go func() {
-				for lines.Scan() { // keep its pipe empty
-				}
-			}()
-			return addr
-		}
-	}
-	t.Fatal("redis-server ended before it was ready")
-	return ""
+	return realserver.Redis(t, "the embedded Redis is NOT compared with the real one here")
 }
 
 // connect opens a client on an empty database.

@@ -19,6 +19,8 @@ import (
 	"github.com/prometheus/client_golang/prometheus/testutil"
 	"github.com/redis/go-redis/v9"
 	"go.uber.org/goleak"
+
+	"github.com/flotilla-dev/flotilla/internal/realserver"
 )
 
 func TestMain(m *testing.M) {
@@ -115,25 +117,21 @@ func publish(t *testing.T, r *replica, c Command) Receipt {
 
 // server is a redis-server of one test.
 type server struct {
-	addr string
-	cmd  *exec.Cmd
-	dir  string
+	program string
+	addr    string
+	cmd     *exec.Cmd
+	dir     string
 }
 
 func startServer(t *testing.T) *server {
 	t.Helper()
-	if _, err := exec.LookPath("redis-server"); err != nil {
-		if os.Getenv("REAL_SERVERS") == "required" {
-			t.Fatal("redis-server is not installed, and REAL_SERVERS=required")
-		}
-		t.Skip("SKIPPED: redis-server is not installed: nothing was tried with the real one")
-	}
+	program := realserver.Find(t, "redis-server", "nothing was tried with the real one")
 	dir, err := os.MkdirTemp("", "fanout") // a socket's path must be short
 	if err != nil {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { _ = os.RemoveAll(dir) })
-	s := &server{addr: filepath.Join(dir, "s"), dir: dir}
+	s := &server{program: program, addr: filepath.Join(dir, "s"), dir: dir}
 	s.run(t)
 	t.Cleanup(s.kill)
 	return s
@@ -141,7 +139,7 @@ func startServer(t *testing.T) *server {
 
 func (s *server) run(t *testing.T) {
 	t.Helper()
-	s.cmd = exec.Command("redis-server", "--port", "0", "--unixsocket", s.addr, "--save", "", "--appendonly", "no", "--dir", s.dir)
+	s.cmd = exec.Command(s.program, "--port", "0", "--unixsocket", s.addr, "--save", "", "--appendonly", "no", "--dir", s.dir)
 	if err := s.cmd.Start(); err != nil {
 		t.Fatal(err)
 	}

@@ -14,6 +14,8 @@ import (
 
 	"github.com/alicebob/miniredis/v2"
 	"github.com/redis/go-redis/v9"
+
+	"github.com/flotilla-dev/flotilla/internal/realserver"
 )
 
 // server is a redis-server of this test alone.
@@ -24,13 +26,7 @@ type server struct {
 
 func startRedis(t *testing.T) *server {
 	t.Helper()
-	path, err := exec.LookPath("redis-server")
-	if err != nil {
-		if os.Getenv("REAL_SERVERS") == "required" {
-			t.Fatal("redis-server is not installed, and REAL_SERVERS=required")
-		}
-		t.Skip("SKIPPED: redis-server is not installed: nothing was tried with the real one")
-	}
+	path := realserver.Find(t, "redis-server", "nothing was tried with the real one")
 	dir := t.TempDir()
 	s := &server{addr: filepath.Join(dir, "s")}
 	if len(s.addr) > 100 { // the kernel's bound of a socket's path

@@ -1,16 +1,15 @@
 package policy
 
 import (
-	"bytes"
 	"errors"
 	"fmt"
-	"io"
 	"strings"
 	"time"
 
 	"go.yaml.in/yaml/v3"
 
 	"github.com/flotilla-dev/flotilla/internal/config"
+	"github.com/flotilla-dev/flotilla/internal/yamlfile"
 	"github.com/flotilla-dev/flotilla/services/cache/limit"
 )
 
@@ -64,15 +63,10 @@ type duration time.Duration
 func (d *duration) UnmarshalYAML(n *yaml.Node) error {
 	v, err := time.ParseDuration(n.Value)
 	if err != nil || v < 0 {
-		return mistake(n, "a duration with its unit, such as 10s")
+		return yamlfile.Mistake(n, "a duration with its unit, such as 10s")
 	}
 	*d = duration(v)
 	return nil
-}
-
-// mistake is an error that lets the decoder go on, so that all are named.
-func mistake(n *yaml.Node, want string) error {
-	return &yaml.TypeError{Errors: []string{fmt.Sprintf("line %d: %q is not %s", n.Line, n.Value, want)}}
 }
 
 // size is a number of bytes with its unit: 512KiB, 8MiB.
@@ -82,7 +76,7 @@ type size int64
 func (s *size) UnmarshalYAML(n *yaml.Node) error {
 	var v config.Size
 	if err := v.UnmarshalText([]byte(n.Value)); err != nil {
-		return mistake(n, "a size with its unit, such as 8MiB")
+		return yamlfile.Mistake(n, "a size with its unit, such as 8MiB")
 	}
 	*s = size(v)
 	return nil
@@ -91,20 +85,9 @@ func (s *size) UnmarshalYAML(n *yaml.Node) error {
 // Parse reads and validates a policy file. The error names every mistake.
 func Parse(content []byte) (*Policy, error) {
 	var f file
-	dec := yaml.NewDecoder(bytes.NewReader(content))
-	dec.KnownFields(true)
-	var wrong []error
-	if err := dec.Decode(&f); err != nil && !errors.Is(err, io.EOF) {
-		var types *yaml.TypeError
-		if !errors.As(err, &types) {
-			return nil, fmt.Errorf("parse policy: %w", err)
-		}
-		for _, e := range types.Errors {
-			wrong = append(wrong, errors.New(e))
-		}
-	}
-	if err := dec.Decode(new(any)); !errors.Is(err, io.EOF) {
-		wrong = append(wrong, errors.New("more than one YAML document"))
+	wrong, err := yamlfile.Decode(content, &f)
+	if err != nil {
+		return nil, fmt.Errorf("parse policy: %w", err)
 	}
 	wrong = append(wrong, f.validate()...)
 	if len(wrong) > 0 {

@@ -2,8 +2,6 @@ package fleet
 
 import (
 	"context"
-	"os"
-	"os/exec"
 	"strings"
 	"testing"
 
@@ -11,16 +9,12 @@ import (
 	"github.com/flotilla-dev/flotilla/infra/local/internal/state"
 	"github.com/flotilla-dev/flotilla/infra/local/internal/supervise"
 	"github.com/flotilla-dev/flotilla/infra/local/internal/topology"
+	"github.com/flotilla-dev/flotilla/internal/realserver"
 )
 
 func TestARealServerStandsInAndIsSupervised(t *testing.T) {
 	t.Parallel()
-	if _, err := exec.LookPath("redis-server"); err != nil {
-		if os.Getenv("REAL_SERVERS") == "required" {
-			t.Fatal("redis-server is not installed, and REAL_SERVERS=required")
-		}
-		t.Skip("SKIPPED: redis-server is not installed, so no real server stands in here")
-	}
+	realserver.Find(t, "redis-server", "no real server stands in here")
 	cfg := testConfig(t)
 	cfg.Real = true
 	cfg.Table[0].Real = &topology.Real{
