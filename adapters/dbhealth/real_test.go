@@ -17,6 +17,7 @@ import (
 	"github.com/jackc/pgx/v5"
 	"github.com/jackc/pgx/v5/stdlib"
 
+	"github.com/flotilla-dev/flotilla/internal/nettest"
 	"github.com/flotilla-dev/flotilla/internal/realserver"
 )
 
@@ -42,12 +43,7 @@ func newServer(t *testing.T, engine Engine) *server {
 	if err != nil {
 		t.Fatal(err)
 	}
-	ln, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	s := &server{t: t, engine: engine, dir: dir, addr: ln.Addr().String()}
-	ln.Close()
+	s := &server{t: t, engine: engine, dir: dir, addr: nettest.Refuse(t)}
 	if s.log, err = os.Create(filepath.Join(dir, "log")); err != nil {
 		t.Fatal(err)
 	}

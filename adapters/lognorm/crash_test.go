@@ -4,12 +4,13 @@ import (
 	"bytes"
 	"fmt"
 	"math/rand/v2"
-	"net"
 	"os"
 	"os/exec"
 	"strings"
 	"testing"
 	"time"
+
+	"github.com/flotilla-dev/flotilla/internal/nettest"
 )
 
 // child starts lognorm in a process of its own, its output appended to a file.
@@ -158,12 +159,7 @@ func TestATermSignalEndsAReadOfStandardInput(t *testing.T) {
 	}
 	defer out.Close()
 	cmd := exec.Command(os.Args[0])
-	listen, err := net.Listen("tcp", "127.0.0.1:0") // a port to ask whether it runs
-	if err != nil {
-		t.Fatal(err)
-	}
-	admin := listen.Addr().String()
-	listen.Close()
+	admin := nettest.Refuse(t) // to ask whether it runs
 	cmd.Env = append(os.Environ(), programVariable+"=1", "LISTEN_ADDR=127.0.0.1:0", "ADMIN_ADDR="+admin, "DRAIN_DELAY=0s", "LOG_LEVEL=error", "LOGNORM_STDIN=on")
 	cmd.Stdin, cmd.Stdout, cmd.Stderr = r, out, os.Stderr
 	if err := cmd.Start(); err != nil {

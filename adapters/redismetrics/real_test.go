@@ -16,6 +16,7 @@ import (
 
 	"github.com/redis/go-redis/v9"
 
+	"github.com/flotilla-dev/flotilla/internal/nettest"
 	"github.com/flotilla-dev/flotilla/internal/realserver"
 )
 
@@ -34,17 +35,10 @@ type server struct {
 	cmd  *exec.Cmd
 }
 
-func free(t *testing.T) string {
-	t.Helper()
-	ln := listen(t)
-	defer ln.Close()
-	return ln.Addr().String()
-}
-
 // redisServer starts redis-server with more arguments.
 func redisServer(t *testing.T, more ...string) *server {
 	t.Helper()
-	s := &server{T: t, addr: free(t)}
+	s := &server{T: t, addr: nettest.Refuse(t)}
 	_, port, _ := net.SplitHostPort(s.addr)
 	s.args = append([]string{real(t, "redis-server"), "--port", port, "--bind", "127.0.0.1", "--save", "", "--dir", t.TempDir()}, more...)
 	s.start()
@@ -91,7 +85,7 @@ func (s *server) signal(sig syscall.Signal) {
 // exporter starts the real exporter and returns its URL.
 func exporter(t *testing.T, args ...string) string {
 	t.Helper()
-	addr := free(t)
+	addr := nettest.Refuse(t)
 	cmd := exec.Command(real(t, "prometheus-redis-exporter"), append([]string{"-web.listen-address", addr}, args...)...)
 	if err := cmd.Start(); err != nil {
 		t.Fatal(err)

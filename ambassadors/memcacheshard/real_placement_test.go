@@ -15,6 +15,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/flotilla-dev/flotilla/internal/nettest"
 	"github.com/flotilla-dev/flotilla/internal/realserver"
 )
 
@@ -112,13 +113,13 @@ func weightOf(t *testing.T, settings string, servers []string, name string) int 
 func both(t *testing.T, program, settings string, servers []string) (theirs, ours string) {
 	t.Helper()
 	settings += ", auto_eject_hosts: true, server_failure_limit: 1, server_retry_timeout: 3000, timeout: 10000"
-	theirs = freeAddr(t)
+	theirs = nettest.Refuse(t)
 	dir := t.TempDir()
 	file := filepath.Join(dir, "nutcracker.yaml")
 	if err := os.WriteFile(file, []byte(yaml("p", theirs, settings, servers)), 0o600); err != nil {
 		t.Fatal(err)
 	}
-	_, stats, _ := net.SplitHostPort(freeAddr(t))
+	_, stats, _ := net.SplitHostPort(nettest.Refuse(t))
 	ctx, cancel := context.WithCancel(context.Background())
 	cmd := exec.CommandContext(ctx, program, "-c", file, "-s", stats, "-a", "127.0.0.1", "-p", filepath.Join(dir, "pid"), "-v", "0")
 	if err := cmd.Start(); err != nil {
@@ -137,16 +138,6 @@ func both(t *testing.T, program, settings string, servers []string) (theirs, our
 		return err == nil
 	})
 	return theirs, start(t, map[string]string{"MEMCACHESHARD_CONFIG_FILE": file}).data
-}
-
-func freeAddr(t *testing.T) string {
-	t.Helper()
-	ln, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer ln.Close()
-	return ln.Addr().String()
 }
 
 // observe asks where all keys are until the proxy is in a state.

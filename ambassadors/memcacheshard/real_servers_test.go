@@ -17,6 +17,7 @@ import (
 
 	"github.com/bradfitz/gomemcache/memcache"
 
+	"github.com/flotilla-dev/flotilla/internal/nettest"
 	"github.com/flotilla-dev/flotilla/internal/realserver"
 )
 
@@ -25,7 +26,7 @@ func realServers(t *testing.T, n int) (addrs []string, processes []*os.Process) 
 	t.Helper()
 	program := realserver.Find(t, "memcached", "the router is NOT tried before real servers here")
 	for range n {
-		addr := freeAddr(t)
+		addr := nettest.Refuse(t)
 		_, port, _ := net.SplitHostPort(addr)
 		args := []string{"-p", port, "-l", "127.0.0.1", "-U", "0", "-m", "64", "-t", "1", "-o", "no_lru_maintainer,no_lru_crawler"}
 		if os.Getuid() == 0 {

@@ -13,6 +13,7 @@ import (
 	"time"
 
 	"github.com/flotilla-dev/flotilla/ambassadors/redisshard/resp"
+	"github.com/flotilla-dev/flotilla/internal/nettest"
 	"github.com/flotilla-dev/flotilla/internal/realserver"
 )
 
@@ -39,10 +40,9 @@ func run(t *testing.T, path string, args ...string) *os.Process {
 
 func freeAddr(t *testing.T) (addr, port string) {
 	t.Helper()
-	ln := must2(net.Listen("tcp", "127.0.0.1:0"))(t)
-	defer ln.Close()
-	_, port, err := net.SplitHostPort(ln.Addr().String())
-	return ln.Addr().String(), must(t, port, err)
+	addr = nettest.Refuse(t)
+	_, port, err := net.SplitHostPort(addr)
+	return addr, must(t, port, err)
 }
 
 func awaitListener(t *testing.T, addr string) {

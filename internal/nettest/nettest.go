@@ -29,14 +29,6 @@ func Serve(t testing.TB, serve func(net.Conn)) (addr string) {
 	return listener.Addr().String()
 }
 
-// Refuse returns an address that surely refuses.
-func Refuse(t testing.TB) (addr string) {
-	t.Helper()
-	listener := listen(t)
-	listener.Close()
-	return listener.Addr().String()
-}
-
 func listen(t testing.TB) net.Listener {
 	t.Helper()
 	listener, err := net.Listen("tcp", "127.0.0.1:0")

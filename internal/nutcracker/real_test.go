@@ -15,6 +15,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/flotilla-dev/flotilla/internal/nettest"
 	"github.com/flotilla-dev/flotilla/internal/realserver"
 )
 
@@ -27,7 +28,7 @@ func TestRealTwemproxyPlacesTheSame(t *testing.T) {
 	shards := startShards(t, len(pools[0].Servers))
 	listen := make([]string, len(pools))
 	for i := range pools {
-		pools[i].Listen = freeAddr(t)
+		pools[i].Listen = nettest.Refuse(t)
 		listen[i] = pools[i].Listen
 		for s := range pools[i].Servers {
 			pools[i].Servers[s].Addr = shards[s].addr
@@ -72,7 +73,7 @@ func TestRealTwemproxyPlacesTheSame(t *testing.T) {
 func TestRealTwemproxyNamesServersTheSame(t *testing.T) {
 	program := twemproxy(t)
 	pool := newPool("unnamed")
-	pool.Redis, pool.Listen, pool.Timeout = true, freeAddr(t), 10*time.Second
+	pool.Redis, pool.Listen, pool.Timeout = true, nettest.Refuse(t), 10*time.Second
 	var servers []string
 	for i, shard := range startShards(t, 3) {
 		servers = append(servers, shard.addr+":"+strconv.Itoa(1+i))
@@ -147,7 +148,7 @@ func runTwemproxy(t *testing.T, program string, pools []Pool) {
 	if err := os.WriteFile(file, []byte(write(pools)), 0o600); err != nil {
 		t.Fatal(err)
 	}
-	_, stats, _ := net.SplitHostPort(freeAddr(t))
+	_, stats, _ := net.SplitHostPort(nettest.Refuse(t))
 	ctx, cancel := context.WithCancel(context.Background())
 	cmd := exec.CommandContext(ctx, program, "-c", file, "-s", stats, "-a", "127.0.0.1", "-p", filepath.Join(dir, "pid"), "-v", "0")
 	if err := cmd.Start(); err != nil {
@@ -188,16 +189,6 @@ func write(pools []Pool) string {
 		}
 	}
 	return b.String()
-}
-
-func freeAddr(t *testing.T) string {
-	t.Helper()
-	ln, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer ln.Close()
-	return ln.Addr().String()
 }
 
 // ask sends a GET for each key and returns the answers: the number of a shard,

@@ -10,6 +10,8 @@ import (
 	"path/filepath"
 	"testing"
 	"time"
+
+	"github.com/flotilla-dev/flotilla/internal/nettest"
 )
 
 // Find returns the path of a program, which may have other names too. untried is what is
@@ -61,15 +63,10 @@ func Start(t testing.TB, cmd *exec.Cmd, addr string) {
 	}
 }
 
-// Addr returns an address of loopback that was free a moment ago, and its port.
+// Addr is nettest.Refuse, and its port.
 func Addr(t testing.TB) (addr, port string) {
 	t.Helper()
-	ln, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer ln.Close()
-	addr = ln.Addr().String()
+	addr = nettest.Refuse(t)
 	_, port, _ = net.SplitHostPort(addr)
 	return addr, port
 }

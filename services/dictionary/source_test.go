@@ -11,6 +11,7 @@ import (
 	"sync/atomic"
 	"testing"
 
+	"github.com/flotilla-dev/flotilla/internal/nettest"
 	"github.com/flotilla-dev/flotilla/services/dictionary/data"
 	"github.com/flotilla-dev/flotilla/services/dictionary/wordnet/wordnettest"
 )
@@ -75,18 +76,12 @@ func TestAWrongDigestIsSaidAndTriedAgain(t *testing.T) {
 
 func TestADataServerThatComesLateIsWaitedFor(t *testing.T) {
 	t.Parallel()
-	ln, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	addr := ln.Addr().String()
-	if err := ln.Close(); err != nil { // nobody answers there for now
-		t.Fatal(err)
-	}
+	addr := nettest.Refuse(t) // nobody answers there for now
 	r := start(t, impatient(fmt.Sprintf("http://%s/%s", addr, data.File), t.TempDir()))
 	r.await(t, "/readyz", http.StatusServiceUnavailable, "refused")
-	if ln, err = net.Listen("tcp", addr); err != nil {
-		t.Skipf("SKIPPED: the port was taken meanwhile: %v", err)
+	ln, err := net.Listen("tcp", addr)
+	if err != nil {
+		t.Fatal(err)
 	}
 	origin := &httptest.Server{Listener: ln, Config: &http.Server{Handler: http.FileServer(http.Dir(filepath.Dir(wordnettest.Packed())))}}
 	origin.Start()

@@ -23,17 +23,6 @@ func find(t *testing.T, program string, alternatives ...string) string {
 	return realserver.Find(t, program, "the checks are NOT tried on it here", alternatives...)
 }
 
-func freePort(t *testing.T, host string) (addr, port string) {
-	t.Helper()
-	ln, err := net.Listen("tcp", host+":0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer ln.Close()
-	_, port, _ = net.SplitHostPort(ln.Addr().String())
-	return net.JoinHostPort(host, port), port
-}
-
 // run starts a server until the end of the test and returns its log.
 func run(t *testing.T, cmd *exec.Cmd) *os.File {
 	t.Helper()
@@ -112,7 +101,7 @@ func mariaDB(t *testing.T, options ...string) (addr string, cmd *exec.Cmd) {
 	if err := os.WriteFile(init, []byte("CREATE USER app@'%' IDENTIFIED BY 'x';\n"), 0o644); err != nil {
 		t.Fatal(err)
 	}
-	addr, port := freePort(t, "127.0.0.1")
+	addr, port := realserver.Addr(t)
 	cmd = exec.Command(program, append([]string{"--no-defaults", "--datadir=" + data, "--bind-address=127.0.0.1", "--port=" + port, "--socket=" + dir + "/s",
 		"--pid-file=" + dir + "/pid", "--init-file=" + init, "--user=root", "--tmpdir=" + dir, "--innodb-buffer-pool-size=16M"}, options...)...)
 	run(t, cmd)
@@ -181,7 +170,7 @@ func TestARealPostgresIsAliveAndLogsNothingOfIt(t *testing.T) {
 		t.Fatal(err)
 	}
 	mustRun(t, account(exec.Command(initdb, "-D", data, "-A", "scram-sha-256", "--pwfile="+password, "--no-sync")))
-	addr, port := freePort(t, "127.0.0.1")
+	addr, port := realserver.Addr(t)
 	log := run(t, account(exec.Command(program, "-D", data, "-p", port, "-c", "listen_addresses=127.0.0.1", "-k", dir, "-c", "fsync=off")))
 	awaitAlive(t, Postgres, addr)
 	before := size(t, log)

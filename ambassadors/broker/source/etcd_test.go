@@ -10,6 +10,7 @@ import (
 	clientv3 "go.etcd.io/etcd/client/v3"
 	"go.uber.org/zap"
 
+	"github.com/flotilla-dev/flotilla/internal/nettest"
 	"github.com/flotilla-dev/flotilla/internal/realserver"
 )
 
@@ -31,19 +32,9 @@ type realEtcd struct {
 func newEtcd(t *testing.T) *realEtcd {
 	t.Helper()
 	program := realserver.Find(t, "etcd", "the source etcd is NOT tried here")
-	e := &realEtcd{t: t, program: program, dir: t.TempDir(), clients: freeURL(t), members: freeURL(t)}
+	e := &realEtcd{t: t, program: program, dir: t.TempDir(), clients: "http://" + nettest.Refuse(t), members: "http://" + nettest.Refuse(t)}
 	t.Cleanup(e.stop)
 	return e
-}
-
-func freeURL(t *testing.T) string {
-	t.Helper()
-	ln, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer ln.Close()
-	return "http://" + ln.Addr().String()
 }
 
 func (e *realEtcd) start() {

@@ -4,7 +4,6 @@ import (
 	"bytes"
 	"context"
 	"errors"
-	"net"
 	"os"
 	"os/exec"
 	"testing"
@@ -15,6 +14,7 @@ import (
 	clientv3 "go.etcd.io/etcd/client/v3"
 	"go.etcd.io/etcd/client/v3/concurrency"
 
+	"github.com/flotilla-dev/flotilla/internal/nettest"
 	"github.com/flotilla-dev/flotilla/internal/realserver"
 )
 
@@ -35,7 +35,7 @@ func conform(t *testing.T, addr string) {
 func realServer(t *testing.T) string {
 	t.Helper()
 	program := realserver.Find(t, "etcd", "the embedded one is NOT compared with it here")
-	client, peer := "http://"+free(t), "http://"+free(t)
+	client, peer := "http://"+nettest.Refuse(t), "http://"+nettest.Refuse(t)
 	cmd := exec.Command(program, "--data-dir", t.TempDir(), "--listen-client-urls", client, "--advertise-client-urls", client,
 		"--listen-peer-urls", peer, "--initial-advertise-peer-urls", peer, "--initial-cluster", "default="+peer, "--heartbeat-interval", "100", "--election-timeout", "600")
 	cmd.Env = []string{"PATH=" + os.Getenv("PATH")} // ETCD_… would be parameters of it
@@ -48,16 +48,6 @@ func realServer(t *testing.T) string {
 	})
 	eventually(t, "the real server is healthy", func() bool { status, _ := ask("GET", client+"/health"); return status == 200 })
 	return client
-}
-
-func free(t *testing.T) string {
-	t.Helper()
-	ln, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer ln.Close()
-	return ln.Addr().String()
 }
 
 var suite = map[string]func(*testing.T, *clientv3.Client){

@@ -17,6 +17,7 @@ import (
 
 	driver "github.com/go-sql-driver/mysql"
 
+	"github.com/flotilla-dev/flotilla/internal/nettest"
 	"github.com/flotilla-dev/flotilla/internal/realserver"
 )
 
@@ -71,12 +72,7 @@ func realServer(t *testing.T) string {
 	if err := os.WriteFile(init, []byte(sql), 0o644); err != nil {
 		t.Fatal(err)
 	}
-	ln, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	addr := ln.Addr().String()
-	ln.Close()
+	addr := nettest.Refuse(t)
 	_, port, _ := net.SplitHostPort(addr)
 	cmd := exec.Command(program, "--no-defaults", "--datadir="+data, "--bind-address=127.0.0.1", "--port="+port, "--socket="+dir+"/s",
 		"--init-file="+init, "--pid-file="+dir+"/pid", "--tmpdir="+dir, "--skip-name-resolve", "--user="+account(), "--default-time-zone=+00:00", "--character-set-server=utf8mb4", "--innodb-buffer-pool-size=16M")

@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"net"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -20,6 +19,7 @@ import (
 	"github.com/redis/go-redis/v9"
 	"go.uber.org/goleak"
 
+	"github.com/flotilla-dev/flotilla/internal/nettest"
 	"github.com/flotilla-dev/flotilla/internal/realserver"
 )
 
@@ -417,19 +417,14 @@ func TestARecordNotUnderstoodOrRefusedFlushes(t *testing.T) {
 }
 
 func TestAReplicaThatStartsWithoutRedisBecomesCurrentLater(t *testing.T) {
-	l, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	addr := l.Addr().String()
-	_ = l.Close()
+	addr := nettest.Refuse(t)
 	a := start(t, &redis.Options{Addr: addr}, 0)
 	if a.Current() {
 		t.Error("current without having reached Redis")
 	}
 	m := miniredis.NewMiniRedis()
 	if err := m.StartAddr(addr); err != nil {
-		t.Skipf("SKIPPED: port %s was taken meanwhile: %v", addr, err)
+		t.Fatal(err)
 	}
 	t.Cleanup(m.Close)
 	a.current(t)

@@ -6,7 +6,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"net"
 	"net/http"
 	"os"
 	"os/exec"
@@ -18,6 +17,8 @@ import (
 	clientv3 "go.etcd.io/etcd/client/v3"
 	"go.uber.org/goleak"
 	"go.uber.org/zap"
+
+	"github.com/flotilla-dev/flotilla/internal/nettest"
 )
 
 // Main runs the tests of a package with the program built, and looks for leaks.
@@ -76,7 +77,7 @@ type Server struct {
 // Start starts an etcd for a test, and ends it with the test.
 func Start(t *testing.T, program string) *Server {
 	t.Helper()
-	s := &Server{t: t, program: program, Addr: free(t), admin: free(t), dir: t.TempDir()}
+	s := &Server{t: t, program: program, Addr: nettest.Refuse(t), admin: nettest.Refuse(t), dir: t.TempDir()}
 	s.Start()
 	t.Cleanup(s.Kill)
 	return s
@@ -163,14 +164,4 @@ func Eventually(t *testing.T, what string, so func() bool) {
 		}
 		time.Sleep(5 * time.Millisecond)
 	}
-}
-
-func free(t *testing.T) string {
-	t.Helper()
-	ln, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer ln.Close()
-	return ln.Addr().String()
 }
