@@ -167,7 +167,7 @@ func (s *Set) missing(f *File) {
 
 // add begins to follow a file that was not known.
 func (s *Set) add(c candidate, now time.Time) {
-	f := &File{ID: newID(), Path: c.path, Current: c.current, identity: identityOf(c.info, c.path), size: c.info.Size(), modified: c.info.ModTime(), grown: now}
+	f := &File{ID: NewID(), Path: c.path, Current: c.current, identity: identityOf(c.info, c.path), size: c.info.Size(), modified: c.info.ModTime(), grown: now}
 	if s.fresh && !c.current { // rotated before anybody followed
 		if err := f.settle(f.size); err != nil {
 			s.complain(err)
