@@ -4,12 +4,12 @@ import (
 	"errors"
 	"fmt"
 	"net"
-	"os"
 	"strings"
 	"time"
 
 	"github.com/flotilla-dev/flotilla/internal/config"
 	"github.com/flotilla-dev/flotilla/internal/process"
+	"github.com/flotilla-dev/flotilla/internal/watch"
 )
 
 // Program describes dbhealth to operators and to the wiring test.
@@ -84,7 +84,7 @@ func (c Config) password() (string, error) {
 	if c.PasswordFile == "" {
 		return "", nil
 	}
-	content, err := os.ReadFile(c.PasswordFile)
+	content, err := watch.Read(c.PasswordFile)
 	if err != nil {
 		return "", fmt.Errorf("read DBHEALTH_PASSWORD_FILE: %w", err)
 	}

@@ -25,6 +25,7 @@ import (
 
 	"github.com/flotilla-dev/flotilla/internal/openapi"
 	"github.com/flotilla-dev/flotilla/internal/process"
+	"github.com/flotilla-dev/flotilla/internal/watch"
 )
 
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
@@ -396,6 +397,17 @@ func TestAPasswordFileThatIsGoneIsNotTheDatabasesFault(t *testing.T) {
 	url, _ := start(t, map[string]string{"DBHEALTH_ADDRESS": "127.0.0.1:1", "DBHEALTH_PASSWORD_FILE": filepath.Join(t.TempDir(), "none")})
 	if code, r := probe(t, url+"/database/livez"); code != 200 || r.Reason != Misconfigured || r.Pulse != Unheard {
 		t.Errorf("%d %+v", code, r)
+	}
+}
+
+func TestAPasswordIsOfBoundedSize(t *testing.T) {
+	t.Parallel()
+	file := filepath.Join(t.TempDir(), "password")
+	if err := os.WriteFile(file, make([]byte, watch.MaxSize+1), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := (Config{PasswordFile: file}).password(); err == nil || !strings.Contains(err.Error(), "larger than") {
+		t.Error(err)
 	}
 }
 

@@ -1,6 +1,7 @@
 package lognorm
 
 import (
+	"context"
 	"fmt"
 	"net/http"
 	"net/url"
@@ -45,7 +46,7 @@ func exporter(p *process.Process, cfg *Config) (*deliver.Exporter, error) {
 	if ms, err := strconv.Atoi(get("TIMEOUT")); err == nil && ms > 0 {
 		timeout = time.Duration(ms) * time.Millisecond
 	}
-	roots, err := certs.OpenRoots(get("CERTIFICATE"))
+	roots, err := trust(p, get("CERTIFICATE"))
 	if err != nil {
 		return nil, fmt.Errorf("OTEL_EXPORTER_OTLP_CERTIFICATE: %w", err)
 	}
@@ -57,6 +58,19 @@ func exporter(p *process.Process, cfg *Config) (*deliver.Exporter, error) {
 		return nil, err
 	}
 	return &deliver.Exporter{Client: client, URL: u.String(), Header: header, Patience: cfg.OTLPGiveUp, Hurry: p.DrainTimeout(), Log: p.Log}, nil
+}
+
+// trust opens the authorities of a file and keeps up with it.
+func trust(p *process.Process, file string) (*certs.Roots, error) {
+	roots, err := certs.OpenRoots(file)
+	if err != nil {
+		return nil, err
+	}
+	p.Go("roots", func(ctx context.Context) error {
+		roots.Watch(ctx, p.Log)
+		return nil
+	})
+	return roots, nil
 }
 
 // headers reads key=value,key=value with percent-encoded values. No value is

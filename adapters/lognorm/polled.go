@@ -8,6 +8,7 @@ import (
 
 	"github.com/flotilla-dev/flotilla/adapters/lognorm/poll"
 	"github.com/flotilla-dev/flotilla/adapters/lognorm/record"
+	"github.com/flotilla-dev/flotilla/internal/retry"
 )
 
 // polled is a source that is asked.
@@ -25,7 +26,7 @@ func (p *polled) run(ctx context.Context) error {
 	defer p.poller.Close()
 	for ctx.Err() == nil {
 		p.ask(ctx)
-		wait(ctx, p.every)
+		_ = retry.Sleep(ctx, p.every) // the loop asks ctx
 	}
 	return nil
 }

@@ -4,7 +4,6 @@ import (
 	"fmt"
 	"net"
 	"net/url"
-	"os"
 	"strings"
 	"time"
 
@@ -14,9 +13,10 @@ import (
 	"github.com/flotilla-dev/flotilla/adapters/lognorm/format"
 	"github.com/flotilla-dev/flotilla/adapters/lognorm/poll"
 	"github.com/flotilla-dev/flotilla/adapters/lognorm/sources"
-	"github.com/flotilla-dev/flotilla/internal/certs"
 	"github.com/flotilla-dev/flotilla/internal/httpclient"
+	"github.com/flotilla-dev/flotilla/internal/process"
 	"github.com/flotilla-dev/flotilla/internal/retry"
+	"github.com/flotilla-dev/flotilla/internal/watch"
 )
 
 // polled makes a source that is asked.
@@ -28,7 +28,7 @@ func (n *normaliser) polled(s sources.Source, st *stats, out *sink) (*polled, er
 		p.every = time.Duration(s.Slowlog.Every)
 		out.origin([2]string{"server.address", s.Slowlog.Address})
 		poll.ClientLog(n.process.Log)
-		p.poller, err = slowlog(s.Slowlog)
+		p.poller, err = slowlog(n.process, s.Slowlog)
 	default:
 		p.every = time.Duration(s.REST.Every)
 		out.origin([2]string{"url.full", withoutQuery(s.REST.URL)})
@@ -37,7 +37,7 @@ func (n *normaliser) polled(s sources.Source, st *stats, out *sink) (*polled, er
 	return p, err
 }
 
-func slowlog(s *sources.Slowlog) (poll.Poller, error) {
+func slowlog(p *process.Process, s *sources.Slowlog) (poll.Poller, error) {
 	o := &redis.Options{
 		Addr: s.Address, Username: s.User, Protocol: 2, PoolSize: 4, MaxRetries: -1, DialerRetries: 1, DisableIdentity: true,
 		DialTimeout: askLimit, ReadTimeout: askLimit, WriteTimeout: askLimit, PoolTimeout: askLimit, ContextTimeoutEnabled: true,
@@ -48,7 +48,7 @@ func slowlog(s *sources.Slowlog) (poll.Poller, error) {
 		return nil, fmt.Errorf("slowlog.password_file: %w", err)
 	}
 	if s.CAFile != "" {
-		roots, err := certs.OpenRoots(s.CAFile)
+		roots, err := trust(p, s.CAFile)
 		if err != nil {
 			return nil, fmt.Errorf("slowlog.ca_file: %w", err)
 		}
@@ -67,7 +67,7 @@ func (n *normaliser) rest(s sources.Source) (poll.Poller, error) {
 	if err != nil {
 		return nil, fmt.Errorf("rest.token_file: %w", err)
 	}
-	roots, err := certs.OpenRoots(s.REST.CAFile)
+	roots, err := trust(n.process, s.REST.CAFile)
 	if err != nil {
 		return nil, fmt.Errorf("rest.ca_file: %w", err)
 	}
@@ -92,7 +92,7 @@ func secret(file string) (string, error) {
 	if file == "" {
 		return "", nil
 	}
-	b, err := os.ReadFile(file)
+	b, err := watch.Read(file)
 	return strings.TrimRight(string(b), "\r\n"), err
 }
 

@@ -2,8 +2,6 @@ package lognorm
 
 import (
 	"context"
-	"crypto/rand"
-	"encoding/hex"
 	"fmt"
 	"os"
 	"sync"
@@ -163,7 +161,7 @@ func (n *normaliser) add(all []sources.Source, end func()) error {
 			if len(all) > 1 {
 				end = func() {}
 			}
-			n.sources = append(n.sources, &pipe{in: n.input(), reader: reader, sink: out, stats: st, timing: n.timing(), id: randomID(), ended: end})
+			n.sources = append(n.sources, &pipe{in: n.input(), reader: reader, sink: out, stats: st, timing: n.timing(), id: follow.NewID(), ended: end})
 		default:
 			polled, err := n.polled(s, st, out)
 			if err != nil {
@@ -220,12 +218,6 @@ func (n *normaliser) input() interface{ Read([]byte) (int, error) } {
 		}
 	}
 	return os.Stdin
-}
-
-func randomID() string {
-	var b [8]byte
-	rand.Read(b[:]) // never fails
-	return hex.EncodeToString(b[:])
 }
 
 // askLimit bounds one question to a polled source.

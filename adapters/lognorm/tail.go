@@ -13,6 +13,7 @@ import (
 	"github.com/flotilla-dev/flotilla/adapters/lognorm/assemble"
 	"github.com/flotilla-dev/flotilla/adapters/lognorm/follow"
 	"github.com/flotilla-dev/flotilla/adapters/lognorm/record"
+	"github.com/flotilla-dev/flotilla/internal/retry"
 )
 
 // tail is a source of files.
@@ -61,7 +62,7 @@ func (t *tail) run(ctx context.Context) error {
 			break
 		}
 		if !busy {
-			wait(ctx, t.timing.poll)
+			_ = retry.Sleep(ctx, t.timing.poll) // the loop asks ctx
 		}
 	}
 	return t.finish()
@@ -273,14 +274,4 @@ func levelOf(name string) (record.Severity, []byte) {
 		}
 	}
 	return 0, nil
-}
-
-// wait pauses, until ctx is done.
-func wait(ctx context.Context, d time.Duration) {
-	timer := time.NewTimer(d)
-	defer timer.Stop()
-	select {
-	case <-timer.C:
-	case <-ctx.Done():
-	}
 }

@@ -1,10 +1,12 @@
 // Package nettest gives tests the peers that no good server is: one that says
-// what the test says, and one that refuses.
+// what the test says, and one that refuses; and a listener that fails once.
 package nettest
 
 import (
 	"bufio"
 	"net"
+	"sync/atomic"
+	"syscall"
 	"testing"
 )
 
@@ -27,6 +29,25 @@ func Serve(t testing.TB, serve func(net.Conn)) (addr string) {
 	}()
 	t.Cleanup(func() { listener.Close(); <-done })
 	return listener.Addr().String()
+}
+
+// FailOnce returns a listener whose first Accept fails, as it does in a process
+// that is out of file descriptors.
+func FailOnce(t testing.TB) net.Listener {
+	t.Helper()
+	return &failing{Listener: listen(t)}
+}
+
+type failing struct {
+	net.Listener
+	failed atomic.Bool
+}
+
+func (f *failing) Accept() (net.Conn, error) {
+	if f.failed.CompareAndSwap(false, true) {
+		return nil, &net.OpError{Op: "accept", Net: "tcp", Err: syscall.EMFILE}
+	}
+	return f.Listener.Accept()
 }
 
 func listen(t testing.TB) net.Listener {

@@ -54,9 +54,10 @@ type Notifier struct {
 	Options
 	wake chan struct{}
 
-	mu     sync.Mutex // guards all below
-	status Status
-	due    time.Duration // when the files were written, since boot; 0: nothing is due
+	mu      sync.Mutex // guards all below
+	status  Status
+	changes uint64        // so far
+	due     time.Duration // when the last one was, since boot; 0: not known
 }
 
 // Status is what is told of the signal.
@@ -86,6 +87,7 @@ func (n *Notifier) Changed() {
 		return
 	}
 	n.mu.Lock()
+	n.changes++
 	n.due, n.status.Pending = sinceBoot(), true
 	n.mu.Unlock()
 	select {
@@ -115,9 +117,9 @@ func (n *Notifier) Run(ctx context.Context) {
 // deliver sends the signal if it is due.
 func (n *Notifier) deliver() {
 	n.mu.Lock()
-	due := n.due
+	pending, changes, due := n.status.Pending, n.changes, n.due
 	n.mu.Unlock()
-	if due == 0 {
+	if !pending {
 		return
 	}
 	pid, result, err := n.send(due)
@@ -134,9 +136,7 @@ func (n *Notifier) deliver() {
 	n.Count(result)
 	n.Log.Info("application told of its new files", "signal", string(n.Signal), "pid", pid, "result", result)
 	n.status.PID, n.status.At, n.status.Error = pid, time.Now().UTC().Truncate(time.Millisecond), ""
-	if n.due == due { // else the files were written again
-		n.due, n.status.Pending = 0, false
-	}
+	n.status.Pending = n.changes != changes // then the files were written again
 }
 
 // send finds the process and signals it, unless it has started after the files
@@ -146,7 +146,7 @@ func (n *Notifier) send(due time.Duration) (pid int, result string, err error) {
 	if err != nil {
 		return 0, "absent", err
 	}
-	if found.started > due+resolution {
+	if due != 0 && found.started > due+resolution {
 		return found.pid, "unneeded", nil
 	}
 	held, err := os.FindProcess(found.pid)

@@ -3,6 +3,7 @@ package notify
 import (
 	"bufio"
 	"context"
+	"errors"
 	"fmt"
 	"io"
 	"log/slog"
@@ -139,11 +140,20 @@ func write(t *testing.T, text string) string {
 	return path
 }
 
+// idle makes a notifier that does nothing by itself.
+func idle(o Options) *Notifier {
+	o.Log, o.Count = slog.New(slog.DiscardHandler), func(string) {}
+	return New(o)
+}
+
 // notifying runs a notifier until the test ends.
 func notifying(t *testing.T, o Options) *Notifier {
 	t.Helper()
-	o.Log, o.Count = slog.New(slog.DiscardHandler), func(string) {}
-	n := New(o)
+	return work(t, idle(o))
+}
+
+func work(t *testing.T, n *Notifier) *Notifier {
+	t.Helper()
 	ctx, cancel := context.WithCancel(context.Background())
 	done := make(chan struct{})
 	go func() { defer close(done); n.Run(ctx) }()
@@ -164,22 +174,15 @@ func delivered(t *testing.T, n *Notifier) Status {
 	return n.Status()
 }
 
-// stays holds that a change cannot be delivered, because of want, at several looks.
+// stays holds that an idle notifier cannot deliver a change, because of want.
 func stays(t *testing.T, n *Notifier, want string) {
 	t.Helper()
 	n.Changed()
 	for range 3 {
-		deadline := time.Now().Add(30 * time.Second)
-		for !strings.Contains(n.Status().Error, want) {
-			if time.Now().After(deadline) {
-				t.Fatalf("%+v, want %q", n.Status(), want)
-			}
-			time.Sleep(again / 2)
+		n.deliver()
+		if s := n.Status(); !s.Pending || !strings.Contains(s.Error, want) {
+			t.Fatalf("%+v, want %q", s, want)
 		}
-		if !n.Status().Pending {
-			t.Fatalf("%+v", n.Status())
-		}
-		time.Sleep(again)
 	}
 }
 
@@ -205,6 +208,79 @@ func TestTheProcessOfTheNameIsSignalled(t *testing.T) {
 	n := notifying(t, Options{Signal: "SIGUSR1", Process: name})
 	n.Changed() // it has only just started: it is given a moment
 	if line := a.next(); line != "user defined signal 1" {
+		t.Errorf("it was sent %s", line)
+	}
+}
+
+// It may not have got to its signal handler yet.
+func TestAProcessThatHasOnlyJustStartedIsNotSignalledByName(t *testing.T) {
+	t.Parallel()
+	name := "y" + strconv.Itoa(os.Getpid())
+	a := run(t, name)
+	n := idle(Options{Signal: "SIGHUP", Process: name})
+	n.Changed()
+	n.deliver()
+	p, err := look(a.pid)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if s := n.Status(); sinceBoot()-p.started < settle && (!s.Pending || !strings.Contains(s.Error, "has only just started")) {
+		t.Errorf("%+v", s)
+	}
+}
+
+// Its signal may have been sent before the files were written again, however soon
+// after the first time that was.
+func TestAChangeDuringADeliveryIsDeliveredToo(t *testing.T) {
+	t.Parallel()
+	a := run(t, "app")
+	pipe := filepath.Join(t.TempDir(), "pid")
+	if err := syscall.Mkfifo(pipe, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	n := idle(Options{Signal: "SIGHUP", PIDFile: pipe})
+	n.Changed()
+	for _, again := range []bool{true, false} {
+		ended := make(chan struct{})
+		go func() { defer close(ended); n.deliver() }()
+		in, err := os.OpenFile(pipe, os.O_WRONLY, 0) // waits for the notifier to read
+		if err != nil {
+			t.Fatal(err)
+		}
+		if again {
+			n.mu.Lock()
+			due := n.due
+			n.mu.Unlock()
+			n.Changed()
+			n.mu.Lock()
+			n.due = due // the clock has not moved
+			n.mu.Unlock()
+		}
+		_, err = fmt.Fprintln(in, a.pid)
+		if err := errors.Join(err, in.Close()); err != nil {
+			t.Fatal(err)
+		}
+		<-ended
+		if line, s := a.next(), n.Status(); line != "hangup" || s.Pending != again {
+			t.Fatalf("changed again %v: it was sent %s, %+v", again, line, s)
+		}
+	}
+}
+
+func TestAChangeAtATimeThatIsNotKnownIsDelivered(t *testing.T) {
+	t.Parallel()
+	a := run(t, "app")
+	n := idle(Options{Signal: "SIGHUP", PIDFile: a.pidFile()})
+	n.Changed()
+	n.due = 0
+	n.deliver()
+	if s := n.Status(); s.Pending {
+		t.Fatalf("%+v", s)
+	}
+	if err := syscall.Kill(a.pid, syscall.SIGUSR1); err != nil { // says something in any case
+		t.Fatal(err)
+	}
+	if line := a.next(); line != "hangup" {
 		t.Errorf("it was sent %s", line)
 	}
 }
@@ -240,9 +316,10 @@ func TestTwoOfANameAreNotChosenFrom(t *testing.T) {
 	name := "t" + strconv.Itoa(os.Getpid())
 	a := run(t, name)
 	b := run(t, name)
-	n := notifying(t, Options{Signal: "SIGHUP", Process: name})
+	n := idle(Options{Signal: "SIGHUP", Process: name})
 	stays(t, n, "are both called "+name)
 	b.end()
+	work(t, n)
 	if line := a.next(); line != "hangup" {
 		t.Errorf("the one that is left was sent %s", line)
 	}
@@ -269,7 +346,7 @@ func TestAProcessThatMustNotBeSignalledIsNot(t *testing.T) {
 		t.Run(want, func(t *testing.T) {
 			t.Parallel()
 			o.Signal = "SIGKILL"
-			stays(t, notifying(t, o), want)
+			stays(t, idle(o), want)
 		})
 	}
 }
@@ -277,9 +354,11 @@ func TestAProcessThatMustNotBeSignalledIsNot(t *testing.T) {
 func TestAProcessThatStartedAfterTheChangeNeedsNoSignal(t *testing.T) {
 	t.Parallel()
 	name := "u" + strconv.Itoa(os.Getpid())
-	n := notifying(t, Options{Signal: "SIGKILL", Process: name})
+	n := idle(Options{Signal: "SIGKILL", Process: name})
 	stays(t, n, "no process is called "+name)
+	n.due -= time.Second // that was long before, for a clock of 10 ms
 	a := run(t, name)
+	work(t, n)
 	if s := delivered(t, n); s.PID != a.pid {
 		t.Errorf("%+v", s)
 	}

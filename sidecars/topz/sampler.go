@@ -61,6 +61,10 @@ func (s *sampler) sample() error {
 	if err != nil {
 		return fmt.Errorf("list processes: %w", err)
 	}
+	system, err := s.fs.Stat()
+	if err != nil {
+		return fmt.Errorf("read when the machine was booted: %w", err)
+	}
 	slices.SortFunc(all, func(a, b procfs.Proc) int { return a.PID - b.PID })
 	now := s.now()
 	snapshot := &Snapshot{Host: s.host, At: now, Processes: []Row{}}
@@ -73,7 +77,7 @@ func (s *sampler) sample() error {
 	}
 	used := make(map[identity]float64, len(all))
 	for _, proc := range all {
-		if row, id, ok := s.row(proc); ok {
+		if row, id, ok := s.row(proc, system.BootTime); ok {
 			if before, known := s.before[id]; known && snapshot.Interval > 0 {
 				share := 100 * (row.CPUTime - before) / snapshot.Interval
 				row.CPU = &share
@@ -87,8 +91,11 @@ func (s *sampler) sample() error {
 	return nil
 }
 
-// row reads one process. It returns false when the process has ended meanwhile.
-func (s *sampler) row(proc procfs.Proc) (Row, identity, bool) {
+// perSecond is how many ticks of the kernel's clock are a second, everywhere.
+const perSecond = 100
+
+// row reads one process, of a machine that was booted at a Unix time. It returns false when the process has ended meanwhile.
+func (s *sampler) row(proc procfs.Proc, booted uint64) (Row, identity, bool) {
 	stat, err := proc.Stat()
 	if err != nil {
 		return Row{}, identity{}, false
@@ -96,9 +103,7 @@ func (s *sampler) row(proc procfs.Proc) (Row, identity, bool) {
 	row := Row{
 		PID: proc.PID, Parent: stat.PPID, Name: stat.Comm, Command: stat.Comm, State: stat.State,
 		CPUTime: stat.CPUTime(), RSS: int64(stat.ResidentMemory()), Threads: stat.NumThreads,
-	}
-	if started, err := stat.StartTime(); err == nil {
-		row.Started = time.UnixMilli(int64(started * 1000)).UTC()
+		Started: time.Unix(int64(booted), int64(stat.Starttime)*int64(time.Second/perSecond)).UTC(),
 	}
 	if files, err := proc.FileDescriptorsLen(); err == nil {
 		row.OpenFiles = &files

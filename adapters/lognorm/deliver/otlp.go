@@ -64,7 +64,7 @@ func (x *Exporter) send(ctx context.Context, b *Batch) error {
 			x.Lost(b.Source, b.Counts.Records, "collector away")
 			return nil
 		}
-		if !pause(ctx, max(wait, backoff.Delay(n))) {
+		if retry.Sleep(ctx, max(wait, backoff.Delay(n))) != nil {
 			return errUndelivered
 		}
 	}
@@ -133,15 +133,4 @@ func rejections(answer []byte) int {
 		return 0
 	}
 	return n
-}
-
-func pause(ctx context.Context, d time.Duration) bool {
-	timer := time.NewTimer(d)
-	defer timer.Stop()
-	select {
-	case <-timer.C:
-		return true
-	case <-ctx.Done():
-		return false
-	}
 }

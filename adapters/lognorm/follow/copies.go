@@ -2,13 +2,16 @@ package follow
 
 import (
 	"bytes"
+	"errors"
+	"io"
 	"time"
 )
 
 // A copy is what copytruncate makes before it truncates a log: a file with the
 // name of a generation and the content of a file that is followed. It is not
 // read while its original is. When that is truncated, the copy is read on from
-// where the original was read to.
+// where the original was read to. That comes as soon as the copy is made: what
+// does not grow any more, and has no original that was truncated, is no copy.
 
 // likeness is how much a file looks like a copy of another.
 type likeness int
@@ -43,19 +46,37 @@ func compare(o, c *File) likeness {
 	return alike
 }
 
+// parted tells that c ends with other bytes than o has there, though o was not
+// truncated: they began alike, as programs do that write a banner, and went on
+// differently. Nobody can tell of an o that was closed: then they have parted too.
+func parted(o, c *File) bool {
+	if o.file == nil {
+		return true
+	}
+	ours, theirs := make([]byte, min(witness, c.size)), make([]byte, min(witness, c.size))
+	at := c.size - int64(len(theirs))
+	if _, err := c.file.ReadAt(theirs, at); err != nil && !errors.Is(err, io.EOF) {
+		return false
+	}
+	n, _ := o.file.ReadAt(ours, at) // o is shorter than its copies only when it was truncated
+	return !bytes.Equal(ours[:n], theirs) && !o.begunAgain()
+}
+
 // original returns the file of which c may be a copy. Only one that is written to can be
 // truncated: a generation that is like another one has the same lines, and they happened
 // twice – unless it was truncated before it became a generation itself.
 func (s *Set) original(c *File) *File {
 	var maybe *File
 	for _, o := range s.files {
-		if o == c || !o.Current && !o.begunAgain() || o.copyOf != nil || !s.kin(o.Path, c.Path) {
+		if o.copyOf != nil || !s.kin(o.Path, c.Path) || !o.Current && !o.begunAgain() {
 			continue
 		}
-		switch compare(o, c) {
-		case alike:
+		l := compare(o, c)
+		switch {
+		case l == different, parted(o, c):
+		case l == alike:
 			return o
-		case unsure:
+		default:
 			maybe = o
 		}
 	}
@@ -67,6 +88,9 @@ func (f *File) begunAgain() bool {
 	if f.file == nil {
 		return false
 	}
+	if info, err := f.file.Stat(); err == nil && info.Size() < f.size { // logs only grow
+		return true
+	}
 	p := f.position()
 	if p.Before == 0 { // nothing was read, but its beginning was seen
 		return !bytes.HasPrefix(head(f.file), f.head)
@@ -76,8 +100,9 @@ func (f *File) begunAgain() bool {
 }
 
 // compareCopies looks again at what may be copies. A file that turned out to be
-// something else, or stays too short to tell, is read as every other one: if it
-// was a copy, it is read twice, which is better than never.
+// something else, stays too short to tell, or has not had its original truncated
+// after a while, is read as every other one: if it was a copy, it is read twice,
+// which is better than never.
 func (s *Set) compareCopies(now time.Time) {
 	for _, c := range s.files {
 		if c.copyOf == nil || c.file == nil {
@@ -86,8 +111,8 @@ func (s *Set) compareCopies(now time.Time) {
 		if info, err := c.file.Stat(); err == nil {
 			c.look(info, now)
 		}
-		l := compare(c.copyOf, c)
-		if l == different || l == unsure && c.Idle(now, s.settings.Grace) {
+		l, waited := compare(c.copyOf, c), c.Idle(now, s.settings.Grace)
+		if l == different || waited && (l == unsure || !c.copyOf.begunAgain()) || parted(c.copyOf, c) {
 			c.copyOf = nil
 			s.note(c)
 		}

@@ -43,8 +43,8 @@ type Saved struct {
 	Current  bool      `json:"current,omitempty"`
 }
 
-// newID returns the identity of a content: with an offset in it, that of a record.
-func newID() string {
+// NewID returns the identity of a content: with an offset in it, that of a record.
+func NewID() string {
 	var b [8]byte
 	rand.Read(b[:]) // never fails
 	return hex.EncodeToString(b[:])
@@ -156,7 +156,7 @@ func (f *File) look(info os.FileInfo, now time.Time) {
 
 // begin makes the file a new one, of which nothing was read.
 func (f *File) begin() {
-	f.ID, f.offset, f.trail, f.head, f.resume = newID(), 0, nil, nil, nil
+	f.ID, f.offset, f.trail, f.head, f.resume = NewID(), 0, nil, nil, nil
 }
 
 // settle marks as read what is before size.

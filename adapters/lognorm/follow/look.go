@@ -11,14 +11,15 @@ import (
 	"time"
 )
 
-// candidate is a file that a look has found.
+// candidate is a file that a look has found: one that a pattern matches, or a
+// generation of such a one.
 type candidate struct {
 	path    string
 	info    fs.FileInfo
 	current bool // a pattern matches its name
 }
 
-// maxEntries bounds what is looked at of one directory.
+// maxEntries bounds the generations in one directory that are begun to be followed.
 const maxEntries = 10_000
 
 // Look finds new, renamed and removed files.
@@ -32,10 +33,10 @@ func (s *Set) Look(now time.Time) {
 		f := s.known[id]
 		switch {
 		case seen[id]: // another name of it
-		case f != nil && (c.current || s.related(c.path)):
+		case f != nil:
 			seen[id] = true
 			s.update(f, c, now)
-		case f == nil:
+		default:
 			strangers = append(strangers, c)
 		}
 	}
@@ -107,18 +108,29 @@ func (s *Set) list(dir string, current map[string]bool) []candidate {
 	if err != nil {
 		return nil // not there yet, or not any more
 	}
+	entries = slices.DeleteFunc(entries, func(e fs.DirEntry) bool { return !e.Type().IsRegular() || compressed(e.Name()) })
+	for _, e := range entries {
+		if path := filepath.Join(dir, e.Name()); current[path] && s.names[path] != forever {
+			s.names[path] = s.looks
+		}
+	}
 	var found []candidate
-	for _, e := range entries[:min(len(entries), maxEntries)] {
-		if !e.Type().IsRegular() || compressed(e.Name()) {
+	generations := 0
+	for _, e := range entries {
+		path := filepath.Join(dir, e.Name())
+		if !current[path] && !s.related(path) {
 			continue
 		}
 		info, err := e.Info()
 		if err != nil {
 			continue // gone since
 		}
-		path := filepath.Join(dir, e.Name())
-		if current[path] && s.names[path] != forever {
-			s.names[path] = s.looks
+		if !current[path] {
+			generations++
+		}
+		if generations > maxEntries && !current[path] && s.known[identityOf(info, path)] == nil {
+			s.complain(fmt.Errorf("%s: a directory with more than %d generations: the others are not followed", dir, maxEntries))
+			continue
 		}
 		found = append(found, candidate{path, info, current[path]})
 	}
@@ -155,10 +167,7 @@ func (s *Set) missing(f *File) {
 
 // add begins to follow a file that was not known.
 func (s *Set) add(c candidate, now time.Time) {
-	if !c.current && !s.related(c.path) {
-		return
-	}
-	f := &File{ID: newID(), Path: c.path, Current: c.current, identity: identityOf(c.info, c.path), size: c.info.Size(), modified: c.info.ModTime(), grown: now}
+	f := &File{ID: NewID(), Path: c.path, Current: c.current, identity: identityOf(c.info, c.path), size: c.info.Size(), modified: c.info.ModTime(), grown: now}
 	if s.fresh && !c.current { // rotated before anybody followed
 		if err := f.settle(f.size); err != nil {
 			s.complain(err)

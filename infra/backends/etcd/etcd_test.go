@@ -4,8 +4,10 @@ import (
 	"bufio"
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"io"
+	"log/slog"
 	"net"
 	"net/http"
 	"os"
@@ -15,10 +17,13 @@ import (
 	"testing"
 	"time"
 
+	"github.com/prometheus/client_golang/prometheus"
+	"github.com/prometheus/client_golang/prometheus/testutil"
 	clientv3 "go.etcd.io/etcd/client/v3"
 	"go.uber.org/goleak"
 	"go.uber.org/zap"
 
+	"github.com/flotilla-dev/flotilla/internal/nettest"
 	"github.com/flotilla-dev/flotilla/internal/process"
 )
 
@@ -257,11 +262,42 @@ func TestOneClientTooManyIsLeft(t *testing.T) {
 	})
 }
 
+// unstarted is a server without members that nobody serves yet.
+func unstarted(cfg Config) *server {
+	return newServer(cfg, &cluster{}, prometheus.NewRegistry(), slog.New(slog.DiscardHandler))
+}
+
 func TestAStrangerIsRefused(t *testing.T) {
-	s := &server{cfg: Config{Protected: true, MaxClients: 10}}
-	stranger := &net.TCPAddr{IP: net.IPv4(192, 0, 2, 7), Port: 4711}
-	if reason := s.admit(stranger); reason != "protected" {
-		t.Errorf("192.0.2.7 is refused by %q", reason)
+	for protected, want := range map[process.Switch]string{true: "protected", false: "stopped"} {
+		near, far := net.Pipe() // its address is nobody's
+		s := unstarted(Config{Protected: protected, MaxClients: 10})
+		s.Handle(t.Context(), near)
+		near.Close()
+		far.Close()
+		if n := testutil.ToFloat64(s.refused.WithLabelValues(want)); n != 1 {
+			t.Errorf("%v were refused as %s", n, want)
+		}
+	}
+}
+
+func TestAFailureToAcceptPasses(t *testing.T) {
+	s, ln := unstarted(Config{Protected: true, MaxClients: 10}), nettest.FailOnce(t)
+	ended := make(chan error, 1)
+	go func() { ended <- s.Serve(ln) }()
+	conn, err := net.Dial("tcp", ln.Addr().String())
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer conn.Close()
+	_ = conn.SetDeadline(time.Now().Add(10 * time.Second))
+	if _, err := conn.Read(make([]byte, 1)); err != io.EOF { // for want of a member
+		t.Errorf("it was not accepted: %v", err)
+	}
+	if err := s.Shutdown(t.Context()); err != nil {
+		t.Error(err)
+	}
+	if err := <-ended; !errors.Is(err, net.ErrClosed) {
+		t.Error(err)
 	}
 }
 

@@ -45,7 +45,7 @@ func Run(ctx context.Context, cfg Config) error {
 	})
 	p.Admin.Protect("GET /members", http.HandlerFunc(c.list))
 	p.Admin.Protect("POST /members/{number}/{action}", http.HandlerFunc(c.act))
-	p.Serve(newServer(cfg, c, p.Metrics))
+	p.Serve(newServer(cfg, c, p.Metrics, p.Log))
 	if cfg.DataDir == "" {
 		p.Log.Info("data are kept for this process only and lost when it ends")
 	}

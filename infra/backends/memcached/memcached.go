@@ -53,7 +53,7 @@ func Run(ctx context.Context, cfg Config) error {
 	if err != nil {
 		return err
 	}
-	p.Serve(newServer(cfg, newStore(int64(cfg.Memory), int(cfg.MaxItem), time.Now), p.Metrics))
+	p.Serve(newServer(cfg, newStore(int64(cfg.Memory), int(cfg.MaxItem), time.Now), p.Metrics, p.Log))
 	p.Log.Info("items are kept in memory only and lost when this process ends", "memory", cfg.Memory.String())
 	return p.Run(ctx)
 }

@@ -3,16 +3,21 @@ package memcached
 import (
 	"bufio"
 	"context"
+	"errors"
 	"fmt"
 	"io"
+	"log/slog"
 	"net"
 	"net/http"
 	"strings"
 	"testing"
 	"time"
 
+	"github.com/prometheus/client_golang/prometheus"
+	"github.com/prometheus/client_golang/prometheus/testutil"
 	"go.uber.org/goleak"
 
+	"github.com/flotilla-dev/flotilla/internal/nettest"
 	"github.com/flotilla-dev/flotilla/internal/process"
 )
 
@@ -231,36 +236,76 @@ func TestNumbersWrap(t *testing.T) {
 	}
 }
 
+// unstarted is a server that nobody serves yet.
+func unstarted(cfg Config) *server {
+	return newServer(cfg, newStore(1<<20, 1<<20, time.Now), prometheus.NewRegistry(), slog.New(slog.DiscardHandler))
+}
+
 func TestAStrangerIsDenied(t *testing.T) {
 	t.Parallel()
-	s := &server{cfg: Config{Protected: true, MaxClients: 10}, store: newStore(1<<20, 1<<20, time.Now), conns: map[net.Conn]struct{}{}}
-	if reason, _ := s.admit(from("192.0.2.7:4711")); reason != "protected" {
-		t.Errorf("192.0.2.7 is refused by %q", reason)
-	}
-	if reason, _ := s.admit(from("127.0.0.1:4711")); reason != "" {
-		t.Errorf("loopback is refused by %q", reason)
-	}
-	s.cfg.Protected = false
-	if reason, _ := s.admit(from("192.0.2.7:4711")); reason != "" {
-		t.Errorf("with protection off, 192.0.2.7 is refused by %q", reason)
+	for protected, want := range map[process.Switch]string{
+		true: "ERROR only loopback may connect while MEMCACHED_PROTECTED is on: there is no password\r\n", false: "MN\r\n",
+	} {
+		near, far := net.Pipe() // its address is nobody's
+		_ = far.SetDeadline(time.Now().Add(10 * time.Second))
+		s := unstarted(Config{Protected: protected, MaxClients: 10})
+		ended := make(chan struct{})
+		go func() {
+			defer close(ended)
+			defer near.Close()
+			s.serve(t.Context(), near)
+		}()
+		if !protected {
+			_, _ = io.WriteString(far, "mn\r\n")
+		}
+		if line, err := bufio.NewReader(far).ReadString('\n'); line != want || err != nil {
+			t.Errorf("protected %v: it reads %q, %v", protected, line, err)
+		}
+		far.Close()
+		<-ended
+		if n := testutil.ToFloat64(s.refused.WithLabelValues("protected")); n != map[process.Switch]float64{true: 1}[protected] {
+			t.Errorf("protected %v: %v were refused", protected, n)
+		}
 	}
 }
 
-// from is a connection from an address.
-type from string
-
-func (f from) RemoteAddr() net.Addr {
-	addr, _ := net.ResolveTCPAddr("tcp", string(f))
-	return addr
+func TestAFailureToAcceptPasses(t *testing.T) {
+	t.Parallel()
+	s, ln := unstarted(Config{Protected: true, MaxClients: 10}), nettest.FailOnce(t)
+	ended := make(chan error, 1)
+	go func() { ended <- s.Serve(ln) }()
+	p := dial(t, ln.Addr().String())
+	if got := p.ask("get k\r\n"); got != "END\r\n" {
+		t.Errorf("%q", got)
+	}
+	if err := s.Shutdown(t.Context()); err != nil || p.line() != "closed" {
+		t.Errorf("it ended with %v, or left a connection", err)
+	}
+	if err := <-ended; !errors.Is(err, net.ErrClosed) {
+		t.Error(err)
+	}
 }
 
-func (from) Read([]byte) (int, error)         { return 0, io.EOF }
-func (from) Write(p []byte) (int, error)      { return len(p), nil }
-func (from) Close() error                     { return nil }
-func (from) LocalAddr() net.Addr              { return nil }
-func (from) SetDeadline(time.Time) error      { return nil }
-func (from) SetReadDeadline(time.Time) error  { return nil }
-func (from) SetWriteDeadline(time.Time) error { return nil }
+func TestAResetForgetsConnectionsThatWere(t *testing.T) {
+	t.Parallel()
+	r := start(t, map[string]string{"MEMCACHED_MAX_CLIENTS": "1"})
+	p := dial(t, r.data)
+	p.ask("")
+	dial(t, r.data).line() // is refused
+	for _, want := range []string{"total_connections 1", "rejected_connections 1", "curr_connections 1"} {
+		if got := p.ask("stats\r\n"); !strings.Contains(got, "STAT "+want+"\r\n") {
+			t.Errorf("%s is not in %s", want, got)
+		}
+	}
+	for _, want := range []string{"total_connections 0", "rejected_connections 0", "curr_connections 1"} {
+		if got := p.ask("stats reset\r\nstats\r\n"); !strings.Contains(got, "STAT "+want+"\r\n") {
+			t.Errorf("after the reset, %s is not in %s", want, got)
+		}
+	}
+	if _, metrics := get(t, "http://"+r.admin+"/metrics"); !strings.Contains(metrics, "memcached_connections_total 1\n") {
+		t.Error("the reset reached the metrics")
+	}
+}
 
 func TestEveryWrongParameterIsNamed(t *testing.T) {
 	t.Parallel()

@@ -1,9 +1,16 @@
 package memcached
 
-import "github.com/prometheus/client_golang/prometheus"
+import (
+	"github.com/prometheus/client_golang/prometheus"
 
-// collector shows the store's numbers as metrics.
-type collector struct{ store *store }
+	"github.com/flotilla-dev/flotilla/internal/tcpserve"
+)
+
+// collector shows the numbers of the store and its connections as metrics.
+type collector struct {
+	store *store
+	conns *tcpserve.Server
+}
 
 var (
 	clientsDesc     = describe("connected_clients", "Open connections.")
@@ -32,11 +39,11 @@ func (c collector) Collect(out chan<- prometheus.Metric) {
 	count := func(d *prometheus.Desc, v uint64, labels ...string) {
 		out <- prometheus.MustNewConstMetric(d, prometheus.CounterValue, float64(v), labels...)
 	}
-	gauge(clientsDesc, int64(t.open))
+	gauge(clientsDesc, int64(c.conns.Open()))
 	gauge(itemsDesc, int64(items))
 	gauge(memoryDesc, bytes)
 	gauge(limitDesc, s.limit)
-	count(connectionsDesc, t.connections)
+	count(connectionsDesc, c.conns.Accepted())
 	count(evictionsDesc, t.evictions)
 	count(commandsDesc, t.sets, "set", "any")
 	for command, n := range map[string][2]uint64{

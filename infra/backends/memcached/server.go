@@ -2,122 +2,59 @@ package memcached
 
 import (
 	"context"
+	"log/slog"
 	"net"
-	"sync"
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
+
+	"github.com/flotilla-dev/flotilla/internal/tcpserve"
 )
 
 // writeTimeout is how long a client may leave its answers unread.
 const writeTimeout = 10 * time.Second
 
-// server serves the store on the listener that the process contract opened.
+// server serves the store.
 type server struct {
+	tcpserve.Server
 	cfg     Config
 	store   *store
 	refused *prometheus.CounterVec
-	work    sync.WaitGroup
-
-	mu       sync.Mutex // guards all below
-	listener net.Listener
-	conns    map[net.Conn]struct{}
-	stopped  bool
 }
 
-func newServer(cfg Config, st *store, metrics prometheus.Registerer) *server {
+func newServer(cfg Config, st *store, metrics prometheus.Registerer, log *slog.Logger) *server {
 	s := &server{
-		cfg: cfg, store: st, conns: map[net.Conn]struct{}{},
+		cfg: cfg, store: st,
 		refused: prometheus.NewCounterVec(prometheus.CounterOpts{
 			Name: "memcached_refused_total", Help: "Connections that were refused, by reason: clients, protected.",
 		}, []string{"reason"}),
 	}
-	st.stats = stats{maxClients: cfg.MaxClients, started: time.Now()}
+	st.stats = stats{conns: &s.Server, maxClients: cfg.MaxClients, started: time.Now()}
 	for _, reason := range []string{"clients", "protected"} {
 		s.refused.WithLabelValues(reason)
 	}
-	metrics.MustRegister(s.refused, collector{st})
+	metrics.MustRegister(s.refused, collector{st, &s.Server})
+	s.MaxConns, s.Log, s.Handle = cfg.MaxClients, log, s.serve
+	s.Refuse = func(conn net.Conn) { s.refuse(conn, "clients", "ERROR Too many open connections") }
 	return s
 }
 
-// Serve accepts connections until Shutdown.
-func (s *server) Serve(ln net.Listener) error {
-	if !s.owns(ln) {
-		return net.ErrClosed
-	}
-	for {
-		conn, err := ln.Accept()
-		if err != nil {
-			return err // net.ErrClosed after Shutdown, which the caller expects
-		}
-		if reason, message := s.admit(conn); reason != "" {
-			s.refused.WithLabelValues(reason).Inc()
-			refuse(conn, message)
-			continue
-		}
-		s.work.Go(func() { s.serve(conn) })
-	}
-}
-
-// owns remembers the listener for Shutdown, unless that was called before.
-func (s *server) owns(ln net.Listener) bool {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	s.listener = ln
-	return !s.stopped
-}
-
-// admit takes a connection in, or says why not.
-func (s *server) admit(conn net.Conn) (reason, message string) {
-	host, _, _ := net.SplitHostPort(conn.RemoteAddr().String())
-	if ip := net.ParseIP(host); bool(s.cfg.Protected) && (ip == nil || !ip.IsLoopback()) {
-		return "protected", "ERROR only loopback may connect while MEMCACHED_PROTECTED is on: there is no password"
-	}
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	full := s.stopped || len(s.conns) >= s.cfg.MaxClients
-	if !full {
-		s.conns[conn] = struct{}{}
-	}
-	s.count(full)
-	if full {
-		return "clients", "ERROR Too many open connections"
-	}
-	return "", ""
-}
-
-// count keeps the numbers of connections that stats answers.
-func (s *server) count(rejected bool) {
-	s.store.Lock()
-	defer s.store.Unlock()
-	if rejected {
-		s.store.stats.rejected++
+// serve serves one client. Clients keep connections for ever, so a server that is
+// to end waits for no more of them than a command that runs.
+func (s *server) serve(ctx context.Context, conn net.Conn) {
+	if bool(s.cfg.Protected) && !tcpserve.Loopback(conn.RemoteAddr()) {
+		s.refuse(conn, "protected", "ERROR only loopback may connect while MEMCACHED_PROTECTED is on: there is no password")
 		return
 	}
-	s.store.stats.connections++
-	s.store.stats.open = len(s.conns)
-}
-
-// refuse answers and closes. A client that does not read is not waited for.
-func refuse(conn net.Conn, message string) {
-	_ = conn.SetWriteDeadline(time.Now().Add(100 * time.Millisecond))
-	_, _ = conn.Write([]byte(message + "\r\n"))
-	_ = conn.Close()
-}
-
-func (s *server) serve(conn net.Conn) {
-	defer s.leave(conn)
+	defer context.AfterFunc(ctx, func() { _ = conn.Close() })()
 	_ = newSession(s.store, &patient{conn, s.cfg.IdleTimeout}).run() // a client that goes away is no error
 }
 
-func (s *server) leave(conn net.Conn) {
-	_ = conn.Close()
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	delete(s.conns, conn)
-	s.store.Lock()
-	defer s.store.Unlock()
-	s.store.stats.open = len(s.conns)
+// refuse says why. A client that does not read is not waited for.
+func (s *server) refuse(conn net.Conn, reason, message string) {
+	s.refused.WithLabelValues(reason).Inc()
+	_ = conn.SetWriteDeadline(time.Now().Add(tcpserve.RefuseTimeout))
+	_, _ = conn.Write([]byte(message + "\r\n"))
 }
 
 // patient is a connection that waits for its client, but not for ever.
@@ -136,20 +73,4 @@ func (p *patient) Read(b []byte) (int, error) {
 func (p *patient) Write(b []byte) (int, error) {
 	_ = p.SetWriteDeadline(time.Now().Add(writeTimeout))
 	return p.Conn.Write(b)
-}
-
-// Shutdown closes the listener and all connections. Clients keep connections for
-// ever, so there is nothing to wait for; a command that runs is finished.
-func (s *server) Shutdown(context.Context) error {
-	s.mu.Lock()
-	s.stopped = true
-	if s.listener != nil {
-		_ = s.listener.Close() // ends Serve
-	}
-	for conn := range s.conns {
-		_ = conn.Close()
-	}
-	s.mu.Unlock()
-	s.work.Wait()
-	return nil
 }

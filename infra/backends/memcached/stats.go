@@ -5,6 +5,8 @@ import (
 	"os"
 	"strconv"
 	"time"
+
+	"github.com/flotilla-dev/flotilla/internal/tcpserve"
 )
 
 // version is the memcached whose protocol this is.
@@ -20,8 +22,9 @@ type stats struct {
 	decrHits, decrMisses        uint64
 	casHits, casBad, casMisses  uint64
 	meta, flushes, evictions    uint64
-	connections, rejected       uint64 // accepted so far
-	open, maxClients            int
+	accepted, refused           uint64 // connections before the last reset
+	conns                       *tcpserve.Server
+	maxClients                  int
 	started                     time.Time
 }
 
@@ -45,7 +48,7 @@ func (s *stats) counted(decrement, hit bool) {
 
 // reset forgets what was counted, not what is.
 func (s *stats) reset() {
-	*s = stats{open: s.open, maxClients: s.maxClients, started: s.started}
+	*s = stats{conns: s.conns, maxClients: s.maxClients, started: s.started, accepted: s.conns.Accepted(), refused: s.conns.Refused()}
 }
 
 // showStats answers stats, stats settings and stats reset.
@@ -85,12 +88,12 @@ func (c *session) general() {
 	c.statText("server", "flotilla-embedded")
 	c.stat("pointer_size", strconv.IntSize)
 	c.stat("max_connections", int64(t.maxClients))
-	c.stat("curr_connections", int64(t.open))
+	c.stat("curr_connections", int64(t.conns.Open()))
 	for _, counter := range []struct {
 		name string
 		n    uint64
 	}{
-		{"total_connections", t.connections}, {"rejected_connections", t.rejected},
+		{"total_connections", t.conns.Accepted() - t.accepted}, {"rejected_connections", t.conns.Refused() - t.refused},
 		{"cmd_get", t.getHits + t.getMisses}, {"cmd_set", t.sets}, {"cmd_flush", t.flushes},
 		{"cmd_touch", t.touchHits + t.touchMisses}, {"cmd_meta", t.meta},
 		{"get_hits", t.getHits}, {"get_misses", t.getMisses}, {"get_expired", t.expired},

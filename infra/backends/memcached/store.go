@@ -3,6 +3,8 @@ package memcached
 import (
 	"sync"
 	"time"
+
+	"github.com/flotilla-dev/flotilla/internal/tcpserve"
 )
 
 // store holds items by key and in the order of their use. Its lock is held by
@@ -22,7 +24,7 @@ type store struct {
 }
 
 func newStore(limit int64, maxItem int, now func() time.Time) *store {
-	return &store{limit: limit, maxItem: maxItem, now: now, items: map[string]*item{}}
+	return &store{limit: limit, maxItem: maxItem, now: now, items: map[string]*item{}, stats: stats{conns: new(tcpserve.Server)}}
 }
 
 // find returns the item under a key, or nil.

@@ -45,9 +45,7 @@ func newServer(cfg Config, password string, store *store, registry prometheus.Re
 
 // denied tells whether the address may not connect.
 func (s *server) denied(addr net.Addr) bool {
-	host, _, _ := net.SplitHostPort(addr.String())
-	ip := net.ParseIP(host)
-	return bool(s.cfg.Protected) && s.password == "" && (ip == nil || !ip.IsLoopback())
+	return bool(s.cfg.Protected) && s.password == "" && !tcpserve.Loopback(addr)
 }
 
 // refuse answers in place of the greeting. A client that does not read is not

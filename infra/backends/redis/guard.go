@@ -3,6 +3,7 @@ package redis
 import (
 	"errors"
 	"net"
+	"sync"
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
@@ -16,6 +17,8 @@ type guard struct {
 	limit   int // bytes of one command
 	refused prometheus.Counter
 	framing framing
+	once    sync.Once
+	closed  chan struct{} // closed by the first Close
 }
 
 var errProtocol = errors.New("protocol error")
@@ -32,6 +35,12 @@ func (g *guard) Read(p []byte) (int, error) {
 		return good, errProtocol
 	}
 	return n, err
+}
+
+// Close tells that miniredis is done with the connection.
+func (g *guard) Close() error {
+	g.once.Do(func() { close(g.closed) })
+	return g.Conn.Close()
 }
 
 // maxArguments is Redis's own bound on the length of a command's array.

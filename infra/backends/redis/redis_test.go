@@ -1,17 +1,24 @@
 package redis
 
 import (
+	"bufio"
 	"context"
+	"errors"
 	"io"
+	"log/slog"
 	"net"
 	"net/http"
 	"strings"
 	"testing"
 	"time"
 
+	"github.com/alicebob/miniredis/v2"
+	"github.com/prometheus/client_golang/prometheus"
+	"github.com/prometheus/client_golang/prometheus/testutil"
 	client "github.com/redis/go-redis/v9"
 	"go.uber.org/goleak"
 
+	"github.com/flotilla-dev/flotilla/internal/nettest"
 	"github.com/flotilla-dev/flotilla/internal/process"
 	"github.com/flotilla-dev/flotilla/internal/process/processtest"
 )
@@ -86,36 +93,69 @@ func TestTooManyClientsAreToldSo(t *testing.T) {
 	}
 }
 
+// unstarted is a server that nobody serves yet.
+func unstarted(t *testing.T, cfg Config) *server {
+	t.Helper()
+	cfg.MaxClients, cfg.MaxCommand, cfg.MaxMemory = 10, 1<<20, 1<<30
+	s, err := newServer(cfg, miniredis.NewMiniRedis(), prometheus.NewRegistry(), slog.New(slog.DiscardHandler))
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = s.Shutdown(context.Background()) })
+	return s
+}
+
 func TestAStrangerIsDenied(t *testing.T) {
 	t.Parallel()
-	s := &server{cfg: Config{Protected: true, MaxClients: 10}}
-	if reason, _ := s.admit(from("192.0.2.7:4711"), 0); reason != "protected" {
-		t.Errorf("192.0.2.7 is refused by %q", reason)
-	}
-	if reason, _ := s.admit(from("127.0.0.1:4711"), 0); reason != "" {
-		t.Errorf("loopback is refused by %q", reason)
-	}
-	s.cfg.Protected = false
-	if reason, _ := s.admit(from("192.0.2.7:4711"), 0); reason != "" {
-		t.Errorf("with protection off, 192.0.2.7 is refused by %q", reason)
+	for protected, want := range map[process.Switch]string{
+		true: "-DENIED only loopback may connect while REDIS_PROTECTED is on: there is no password\r\n", false: "+PONG\r\n",
+	} {
+		near, far := net.Pipe() // its address is nobody's
+		_ = far.SetDeadline(time.Now().Add(10 * time.Second))
+		s := unstarted(t, Config{Protected: protected})
+		ended := make(chan struct{})
+		go func() {
+			defer close(ended)
+			defer near.Close()
+			s.serve(t.Context(), near)
+		}()
+		if !protected {
+			_, _ = io.WriteString(far, "*1\r\n$4\r\nPING\r\n")
+		}
+		if line, err := bufio.NewReader(far).ReadString('\n'); line != want || err != nil {
+			t.Errorf("protected %v: it reads %q, %v", protected, line, err)
+		}
+		far.Close()
+		<-ended
+		if n := testutil.ToFloat64(s.refused.WithLabelValues("protected")); n != map[process.Switch]float64{true: 1}[protected] {
+			t.Errorf("protected %v: %v were refused", protected, n)
+		}
 	}
 }
 
-// from is a connection from an address.
-type from string
-
-func (f from) RemoteAddr() net.Addr {
-	addr, _ := net.ResolveTCPAddr("tcp", string(f))
-	return addr
+func TestAFailureToAcceptPasses(t *testing.T) {
+	t.Parallel()
+	s, ln := unstarted(t, Config{Protected: true}), nettest.FailOnce(t)
+	ended := make(chan error, 1)
+	go func() { ended <- s.Serve(ln) }()
+	c := client.NewClient(&client.Options{Addr: ln.Addr().String(), MaxRetries: -1})
+	defer c.Close()
+	if err := c.Ping(deadline(t)).Err(); err != nil {
+		t.Error(err)
+	}
+	before, blocked := s.store.Server().TotalCommands(), make(chan error, 1)
+	go func() { blocked <- c.BLPop(deadline(t), 0, "none").Err() }()
+	eventually(t, "a client blocks", func() bool { return s.store.Server().TotalCommands() > before })
+	if err := s.Shutdown(deadline(t)); err != nil {
+		t.Error(err)
+	}
+	if err := <-blocked; err == nil {
+		t.Error("a client blocks for ever")
+	}
+	if err := <-ended; !errors.Is(err, net.ErrClosed) {
+		t.Error(err)
+	}
 }
-
-func (from) Read([]byte) (int, error)         { return 0, io.EOF }
-func (from) Write(p []byte) (int, error)      { return len(p), nil }
-func (from) Close() error                     { return nil }
-func (from) LocalAddr() net.Addr              { return nil }
-func (from) SetDeadline(time.Time) error      { return nil }
-func (from) SetReadDeadline(time.Time) error  { return nil }
-func (from) SetWriteDeadline(time.Time) error { return nil }
 
 func TestEveryWrongParameterIsNamed(t *testing.T) {
 	t.Parallel()

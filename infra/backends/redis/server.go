@@ -5,25 +5,23 @@ import (
 	"fmt"
 	"log/slog"
 	"net"
-	"sync"
 	"time"
 
 	"github.com/alicebob/miniredis/v2"
 	"github.com/prometheus/client_golang/prometheus"
+
+	"github.com/flotilla-dev/flotilla/internal/tcpserve"
 )
 
-// server serves miniredis on the listener that the process contract opened.
+// server serves miniredis.
 type server struct {
+	tcpserve.Server
 	cfg     Config
 	store   *miniredis.Miniredis
 	log     *slog.Logger
 	memory  *memory
 	started time.Time
 	refused *prometheus.CounterVec
-
-	mu       sync.Mutex // guards all below
-	listener net.Listener
-	stopped  bool
 }
 
 func newServer(cfg Config, store *miniredis.Miniredis, metrics prometheus.Registerer, log *slog.Logger) (*server, error) {
@@ -59,66 +57,36 @@ func newServer(cfg Config, store *miniredis.Miniredis, metrics prometheus.Regist
 		prometheus.NewGaugeFunc(prometheus.GaugeOpts{Name: "redis_memory_max_bytes", Help: "Limit of the live memory."},
 			func() float64 { return float64(cfg.MaxMemory) }),
 	)
+	s.MaxConns, s.Log, s.Handle = cfg.MaxClients, log, s.serve
+	s.Refuse = func(conn net.Conn) { s.refuse(conn, "clients", "ERR max number of clients reached") }
 	return s, nil
 }
 
-// Serve accepts connections until Shutdown.
-func (s *server) Serve(ln net.Listener) error {
-	if !s.owns(ln) {
-		return net.ErrClosed
+// serve gives a client to miniredis, which closes its connection when it is over.
+// Clients keep connections for ever, so a server that is to end waits for no more
+// of them than a command that runs.
+func (s *server) serve(ctx context.Context, conn net.Conn) {
+	if bool(s.cfg.Protected) && !tcpserve.Loopback(conn.RemoteAddr()) {
+		s.refuse(conn, "protected", "DENIED only loopback may connect while REDIS_PROTECTED is on: there is no password")
+		return
 	}
-	core := s.store.Server()
-	for {
-		conn, err := ln.Accept()
-		if err != nil {
-			return err // net.ErrClosed after Shutdown, which the caller expects
-		}
-		if reason, message := s.admit(conn, core.ClientsLen()); reason != "" {
-			s.refused.WithLabelValues(reason).Inc()
-			refuse(conn, message)
-			continue
-		}
-		core.ServeConn(&guard{Conn: conn, limit: int(s.cfg.MaxCommand), refused: s.refused.WithLabelValues("protocol")})
-	}
+	defer context.AfterFunc(ctx, func() { _ = conn.Close() })()
+	g := &guard{Conn: conn, limit: int(s.cfg.MaxCommand), refused: s.refused.WithLabelValues("protocol"), closed: make(chan struct{})}
+	s.store.Server().ServeConn(g)
+	<-g.closed
 }
 
-// owns remembers the listener for Shutdown, unless that was called before.
-func (s *server) owns(ln net.Listener) bool {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	s.listener = ln
-	return !s.stopped
-}
-
-// admit says why a connection is not served, or "".
-func (s *server) admit(conn net.Conn, clients int) (reason, message string) {
-	if clients >= s.cfg.MaxClients {
-		return "clients", "ERR max number of clients reached"
-	}
-	host, _, _ := net.SplitHostPort(conn.RemoteAddr().String())
-	if ip := net.ParseIP(host); bool(s.cfg.Protected) && (ip == nil || !ip.IsLoopback()) {
-		return "protected", "DENIED only loopback may connect while REDIS_PROTECTED is on: there is no password"
-	}
-	return "", ""
-}
-
-// refuse answers and closes. A client that does not read is not waited for.
-func refuse(conn net.Conn, message string) {
-	_ = conn.SetWriteDeadline(time.Now().Add(100 * time.Millisecond))
+// refuse says why. A client that does not read is not waited for.
+func (s *server) refuse(conn net.Conn, reason, message string) {
+	s.refused.WithLabelValues(reason).Inc()
+	_ = conn.SetWriteDeadline(time.Now().Add(tcpserve.RefuseTimeout))
 	_, _ = conn.Write([]byte("-" + message + "\r\n"))
-	_ = conn.Close()
 }
 
-// Shutdown closes the listener and all connections. Clients keep connections
-// for ever, so there is nothing to wait for; a command that runs is finished.
-func (s *server) Shutdown(context.Context) error {
-	s.mu.Lock()
-	s.stopped = true
-	ln := s.listener
-	s.mu.Unlock()
-	if ln != nil {
-		_ = ln.Close() // ends Serve
-	}
+// Shutdown closes the listener and all connections.
+func (s *server) Shutdown(ctx context.Context) error {
+	s.store.CtxCancel() // wakes those that block
+	err := s.Server.Shutdown(ctx)
 	s.store.Close()
-	return nil
+	return err
 }

@@ -3,7 +3,6 @@ package configapi
 import (
 	"context"
 	"fmt"
-	"os"
 	"strings"
 	"time"
 
@@ -12,6 +11,7 @@ import (
 	"github.com/flotilla-dev/flotilla/internal/api"
 	"github.com/flotilla-dev/flotilla/internal/process"
 	"github.com/flotilla-dev/flotilla/internal/retry"
+	"github.com/flotilla-dev/flotilla/internal/watch"
 )
 
 // Run serves until ctx ends.
@@ -69,7 +69,7 @@ func readToken(file string) (string, error) {
 	if file == "" {
 		return "", nil
 	}
-	text, err := os.ReadFile(file)
+	text, err := watch.Read(file)
 	if err != nil {
 		return "", fmt.Errorf("read CONFIGAPI_TOKEN_FILE: %w", err)
 	}

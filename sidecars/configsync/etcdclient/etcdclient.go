@@ -8,7 +8,6 @@ import (
 	"crypto/x509"
 	"errors"
 	"fmt"
-	"os"
 	"strings"
 	"time"
 
@@ -19,12 +18,13 @@ import (
 	"google.golang.org/grpc/backoff"
 
 	"github.com/flotilla-dev/flotilla/internal/config"
+	"github.com/flotilla-dev/flotilla/internal/watch"
 )
 
 // Settings are the parameters of a program that uses etcd.
 type Settings struct {
 	Endpoints    []string      `env:"ENDPOINTS,required,notEmpty" doc:"members of etcd: host:port, comma-separated"`
-	CAFile       string        `env:"CA_FILE" doc:"PEM file of the authorities that certify etcd; without it the connection is plain"`
+	CAFile       string        `env:"CA_FILE" doc:"PEM file of the authorities that certify etcd, read once; without it the connection is plain"`
 	CertFile     string        `env:"CERT_FILE" doc:"certificate (PEM) to show to etcd, read again for each connection"`
 	KeyFile      string        `env:"KEY_FILE" doc:"its private key (PEM)"`
 	User         string        `env:"USER" doc:"user of etcd"`
@@ -67,7 +67,7 @@ func (s Settings) Open(ctx context.Context) (*clientv3.Client, error) {
 	}
 	password := ""
 	if s.PasswordFile != "" {
-		text, err := os.ReadFile(s.PasswordFile)
+		text, err := watch.Read(s.PasswordFile)
 		if err != nil {
 			return nil, fmt.Errorf("password of etcd: %w", err)
 		}
@@ -95,7 +95,7 @@ func (s Settings) tls() (*tls.Config, error) {
 	if s.CAFile == "" {
 		return nil, nil
 	}
-	pem, err := os.ReadFile(s.CAFile)
+	pem, err := watch.Read(s.CAFile)
 	if err != nil {
 		return nil, fmt.Errorf("authorities of etcd: %w", err)
 	}

@@ -47,8 +47,9 @@ type Folder struct {
 	Options
 	root *os.Root
 
-	mu    sync.Mutex // guards all below
-	state state
+	state state // of the one goroutine that calls Apply
+
+	mu    sync.Mutex // guards files, which Status reads
 	files map[string]*File
 }
 

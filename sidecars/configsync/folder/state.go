@@ -39,8 +39,7 @@ func (s *state) lostBy(snapshot follow.Snapshot) bool {
 
 func clusterID(s follow.Snapshot) string { return fmt.Sprintf("%x", s.Cluster) }
 
-func (s *state) own(name string, e follow.Entry) {
-	file := owned{e.Key, e.Version, digest(e.Value)}
+func (s *state) own(name string, file owned) {
 	if s.Files[name] != file {
 		s.Files[name] = file
 		s.dirty = true
@@ -49,17 +48,15 @@ func (s *state) own(name string, e follow.Entry) {
 
 // ours lists the files that were written here, sorted.
 func (f *Folder) ours() []string {
-	f.mu.Lock()
-	defer f.mu.Unlock()
 	return slices.Sorted(maps.Keys(f.state.Files))
 }
 
 func (f *Folder) forget(name string) {
+	delete(f.state.Files, name)
+	f.state.dirty = true
 	f.mu.Lock()
 	defer f.mu.Unlock()
-	delete(f.state.Files, name)
 	delete(f.files, name)
-	f.state.dirty = true
 }
 
 // load reads the state, and tells of each file as far as it still is the one that
@@ -102,16 +99,11 @@ func (f *Folder) load() error {
 // after the next start, not the files.
 func (f *Folder) settle(s follow.Snapshot) {
 	f.forgetRejected(s)
-	f.mu.Lock()
-	dirty := f.state.dirty
-	if dirty {
-		f.state.Cluster, f.state.Revision, f.state.dirty = clusterID(s), s.Revision, false
-	}
-	text, err := json.Marshal(f.state)
-	f.mu.Unlock()
-	if !dirty {
+	if !f.state.dirty {
 		return
 	}
+	f.state.Cluster, f.state.Revision, f.state.dirty = clusterID(s), s.Revision, false
+	text, err := json.Marshal(f.state)
 	const fresh = prefix + "state"
 	if err == nil {
 		err = errors.Join(f.remove(fresh), f.writeFresh(fresh, text, 0o644))

@@ -54,14 +54,15 @@ func (f *Folder) file(name string) *File {
 // applied notes that a file is equal to an entry, whether or not it had to be
 // written for that.
 func (f *Folder) applied(name string, e follow.Entry, written bool) {
+	sum := digest(e.Value)
+	f.state.own(name, owned{e.Key, e.Version, sum})
 	f.mu.Lock()
 	file := f.file(name)
 	since := file.Since
 	if written || since.IsZero() {
 		since = now()
 	}
-	*file = File{File: name, Key: e.Key, Version: e.Version, SHA256: digest(e.Value), Size: len(e.Value), Since: since}
-	f.state.own(name, e)
+	*file = File{File: name, Key: e.Key, Version: e.Version, SHA256: sum, Size: len(e.Value), Since: since}
 	f.mu.Unlock()
 	if written {
 		f.Count("ok")
@@ -71,12 +72,13 @@ func (f *Folder) applied(name string, e follow.Entry, written bool) {
 
 // reject notes that an entry was not accepted. It is told once.
 func (f *Folder) reject(name string, e follow.Entry, r *Rejected) {
+	sum := digest(e.Value)
 	f.mu.Lock()
 	file := f.file(name)
 	file.Key, file.Absent, file.Error = e.Key, false, ""
-	known := file.Rejected != nil && file.Rejected.digest == digest(e.Value) && file.Rejected.Version == e.Version && file.Rejected.Reason == r.reason
+	known := file.Rejected != nil && file.Rejected.digest == sum && file.Rejected.Version == e.Version && file.Rejected.Reason == r.reason
 	if !known {
-		file.Rejected = &Rejection{Version: e.Version, Reason: r.reason, Since: now(), digest: digest(e.Value), passing: r.passing}
+		file.Rejected = &Rejection{Version: e.Version, Reason: r.reason, Since: now(), digest: sum, passing: r.passing}
 	}
 	f.mu.Unlock()
 	if !known {

@@ -101,15 +101,15 @@ func (p *Place) clear(dir, prefix string) error {
 // Current is the name of the current revision, "" for none.
 func (p *Place) Current() string { return p.current }
 
-// Has tells whether a revision is there, whole.
-func (p *Place) Has(name string) bool {
+// has tells whether a revision is there, whole.
+func (p *Place) has(name string) bool {
 	_, retired := p.retired[name]
 	return retired || name == p.current && name != ""
 }
 
 // Add makes a revision: write fills an empty directory, which then gets its name.
 func (p *Place) Add(name string, write func(dir string) error) error {
-	if p.Has(name) {
+	if p.has(name) {
 		return nil
 	}
 	fresh, err := os.MkdirTemp(filepath.Join(p.dir, revisions), ".new-")
