@@ -66,24 +66,32 @@ func Find(root, name string, kinds ...string) (found string, e Entries, err erro
 	return "", nil, ErrNone
 }
 
-// Read reads the binding in a folder. One that is swapped meanwhile is read
-// again, for the files of the old one may be gone.
-func Read(dir string) (e Entries, err error) {
-	for range 3 {
-		if e, err = read(dir); !errors.Is(err, fs.ErrNotExist) {
-			break
+// swaps bounds how often a binding that is swapped meanwhile is read again.
+const swaps = 10
+
+var errSwapped = errors.New("read binding: it is swapped all the time")
+
+// Read reads the binding in a folder. One that is swapped meanwhile is read again, for
+// the files of the old one are taken away one by one.
+func Read(dir string) (Entries, error) {
+	for range swaps {
+		before, err := os.Readlink(filepath.Join(dir, "..data"))
+		if err != nil { // a plain folder, or none
+			return read(dir)
+		}
+		version := before
+		if !filepath.IsAbs(version) {
+			version = filepath.Join(dir, version)
+		}
+		e, err := read(version)
+		if after, gone := os.Readlink(filepath.Join(dir, "..data")); gone == nil && after == before {
+			return e, err
 		}
 	}
-	return e, err
+	return nil, errSwapped
 }
 
 func read(dir string) (Entries, error) {
-	if data, err := os.Readlink(filepath.Join(dir, "..data")); err == nil {
-		if !filepath.IsAbs(data) {
-			data = filepath.Join(dir, data)
-		}
-		dir = data
-	}
 	files, err := os.ReadDir(dir)
 	if errors.Is(err, fs.ErrNotExist) {
 		return nil, ErrNone

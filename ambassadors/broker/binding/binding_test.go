@@ -4,9 +4,9 @@ import (
 	"errors"
 	"os"
 	"path/filepath"
+	"strconv"
 	"strings"
 	"testing"
-	"time"
 )
 
 // mount writes a binding as the kubelet does, or swaps it.
@@ -48,20 +48,26 @@ func TestABindingIsReadWithoutLineEnds(t *testing.T) {
 }
 
 // Each version is whole: a reader must never see the host of one and the port of
-// another.
+// another, nor what is left of one that is being taken away.
 func TestASwapIsNeverSeenHalf(t *testing.T) {
 	t.Parallel()
 	dir := t.TempDir()
-	mount(t, dir, "..v0", map[string]string{"type": "mysql", "host": "h0", "port": "0"})
+	swap := func(i int) { // as the kubelet does
+		n := strconv.Itoa(i)
+		mount(t, dir, "..v"+n, map[string]string{"type": "mysql", "host": "h" + n, "port": n})
+		if err := os.RemoveAll(filepath.Join(dir, "..v"+strconv.Itoa(i-1))); err != nil {
+			t.Error(err)
+		}
+	}
+	swap(0)
 	stop := make(chan struct{})
 	go func() {
 		defer close(stop)
-		for i := range 300 {
-			v := string(rune('0' + i%10))
-			mount(t, dir, "..v"+v, map[string]string{"type": "mysql", "host": "h" + v, "port": v})
-			time.Sleep(100 * time.Microsecond)
+		for i := range 1000 {
+			swap(i + 1)
 		}
 	}()
+	t.Cleanup(func() { <-stop })
 	reads := 0
 	for {
 		select {
@@ -73,10 +79,13 @@ func TestASwapIsNeverSeenHalf(t *testing.T) {
 		default:
 		}
 		e, err := Read(dir)
-		if err == nil && e["host"] != "h"+e["port"] {
-			t.Fatalf("half of one and half of another: %v", e)
+		switch {
+		case errors.Is(err, errSwapped):
+		case err != nil || len(e) != 3 || e["host"] != "h"+e["port"]:
+			t.Fatalf("half of one and half of another: %v, %v", e, err)
+		default:
+			reads++
 		}
-		reads++
 	}
 }
 
