@@ -4,6 +4,7 @@ import (
 	"os"
 	"path/filepath"
 	"regexp"
+	"slices"
 	"strings"
 	"testing"
 
@@ -14,24 +15,54 @@ import (
 
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 
-var link = regexp.MustCompile(`\]\(([^)#\s]+)(#[^)\s]*)?\)`)
+var (
+	link    = regexp.MustCompile(`\]\(([^)#\s]*)(#[^)\s]*)?\)`)
+	heading = regexp.MustCompile(`(?m)^#+ +(.+?) *$`)
+	fence   = regexp.MustCompile("(?ms)^ *```.*?^ *```")
+	dropped = regexp.MustCompile(`[^\p{L}\p{N} _-]`)
+)
 
-// Links inside the tree lead somewhere.
-func TestLinksOfThePagesLeadSomewhere(t *testing.T) {
-	for _, name := range documents(t) {
-		text, err := os.ReadFile(name)
-		if err != nil {
-			t.Fatal(err)
-		}
-		for _, m := range link.FindAllStringSubmatch(string(text), -1) {
+// Links inside the tree lead to a file, and to a heading of it.
+func TestLinksOfPagesAndReadmesLeadSomewhere(t *testing.T) {
+	decisions, err := filepath.Glob(filepath.Join(root, "docs", "decisions", "*.md"))
+	if err != nil || len(decisions) == 0 {
+		t.Fatalf("no decisions: %v", err)
+	}
+	names := slices.Concat(documents(t), decisions, readmes(t), []string{filepath.Join(root, "README.md"), filepath.Join(root, "ARCHITECTURE.md"), filepath.Join(root, "CONTRIBUTING.md")})
+	for _, name := range names {
+		for _, m := range link.FindAllStringSubmatch(prose(t, name), -1) {
 			if strings.Contains(m[1], "://") {
 				continue
 			}
-			if _, err := os.Stat(filepath.Join(filepath.Dir(name), m[1])); err != nil {
+			target := name
+			if m[1] != "" {
+				target = filepath.Join(filepath.Dir(name), m[1])
+			}
+			if _, err := os.Stat(target); err != nil {
 				t.Errorf("%s: %s leads nowhere", name, m[1])
+			} else if m[2] != "" && !slices.Contains(anchors(t, target), m[2][1:]) {
+				t.Errorf("%s: %s has no heading %s", name, target, m[2])
 			}
 		}
 	}
+}
+
+func prose(t *testing.T, name string) string {
+	t.Helper()
+	text, err := os.ReadFile(name)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return fence.ReplaceAllString(string(text), "")
+}
+
+// anchors are the names of a page's headings, as GitHub makes them.
+func anchors(t *testing.T, name string) (all []string) {
+	t.Helper()
+	for _, m := range heading.FindAllStringSubmatch(prose(t, name), -1) {
+		all = append(all, strings.ReplaceAll(dropped.ReplaceAllString(strings.ToLower(m[1]), ""), " ", "-"))
+	}
+	return all
 }
 
 // The index knows every page.

@@ -100,8 +100,6 @@ func (v Value) append(out []byte) []byte {
 		return append(out, v.text...)
 	case list:
 		return append(AppendString(append(out, '['), v.text), ']')
-	case truth:
-		return append(out, "true"...)
 	}
 	return append(out, "null"...)
 }

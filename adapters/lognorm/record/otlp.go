@@ -136,8 +136,6 @@ func (v Value) any(out []byte) []byte {
 	case list:
 		out = AppendString(append(out, `{"arrayValue":{"values":[{"stringValue":`...), v.text)
 		return append(out, `}]}}`...)
-	case truth:
-		return append(out, `{"boolValue":true}`...)
 	case literal:
 		return anyJSON(out, v.text)
 	}

@@ -98,7 +98,6 @@ const (
 	number       // an integer
 	literal      // JSON, already valid
 	list         // a list of one text
-	truth        // true
 )
 
 // Text is a string. What is no UTF-8 in it is replaced when it is encoded.
@@ -112,9 +111,6 @@ func JSON(b []byte) Value { return Value{kind: literal, text: b} }
 
 // List is a list with one text, as the headers of HTTP are by convention.
 func List(b []byte) Value { return Value{kind: list, text: b} }
-
-// True is the boolean.
-func True() Value { return Value{kind: truth} }
 
 // Empty tells that there is no value.
 func (v Value) Empty() bool { return v.kind == none }
