@@ -48,7 +48,7 @@ func shadows(ctx context.Context, r *proof.Report) error {
 			return err
 		}
 		all = append(all, a)
-		sides = append(sides, duel.Side{Name: c.name, Round: func(ctx context.Context) (duel.Sample, error) { return calls(ctx, r, a.Data, userOf(1)) }})
+		sides = append(sides, duel.Side{Name: c.name, Round: func(ctx context.Context) (duel.Sample, error) { return calls(ctx, r, a.Data, newUsers(1)[0]) }})
 	}
 	out, err := duel.Run(ctx, duel.Options{Rounds: r.Rounds(), Log: r.Log}, sides...)
 	if err != nil {

@@ -108,16 +108,17 @@ func inTurn(ctx context.Context, span time.Duration, ways []*way) error {
 
 // pairOfUsers finds one user of the experiment and one of production.
 func pairOfUsers(ctx context.Context, a *armed, path string) (inside, outside string, err error) {
-	arms, err := census(ctx, a, path, 64)
+	cookies := newUsers(256)
+	arms, err := census(ctx, a, path, cookies)
 	for i, arm := range arms {
 		if arm == "next" {
-			inside = userOf(i)
+			inside = cookies[i]
 		} else {
-			outside = userOf(i)
+			outside = cookies[i]
 		}
 	}
 	if err == nil && (inside == "" || outside == "") {
-		err = fmt.Errorf("of 64 users all are served by one arm: %v", arms)
+		err = fmt.Errorf("of 256 users all are served by one arm: %v", arms)
 	}
 	return inside, outside, err
 }

@@ -2,6 +2,7 @@ package experiments
 
 import (
 	"context"
+	"crypto/rand"
 	"fmt"
 	"math"
 	"net/http"
@@ -41,11 +42,12 @@ func split(ctx context.Context, r *proof.Report) error {
 	if r.Quick {
 		users = 10_000
 	}
-	first, err := census(ctx, replicas[0], originPath, users)
+	cookies := newUsers(users)
+	first, err := census(ctx, replicas[0], originPath, cookies)
 	if err != nil {
 		return err
 	}
-	second, err := census(ctx, replicas[1], originPath, users)
+	second, err := census(ctx, replicas[1], originPath, cookies)
 	if err != nil {
 		return err
 	}
@@ -65,7 +67,7 @@ func split(ctx context.Context, r *proof.Report) error {
 	if err != nil {
 		return err
 	}
-	third, err := census(ctx, replicas[0], originPath, users)
+	third, err := census(ctx, replicas[0], originPath, cookies)
 	if err != nil {
 		return err
 	}
@@ -73,6 +75,7 @@ func split(ctx context.Context, r *proof.Report) error {
 	r.Claim(proof.AtMost("from the file's change to the new share", milliseconds(reload), 1000, "ms"))
 	r.Claim(proof.AtMost("distance of the doubled share from 20 %", math.Abs(percentOf(third, "next")-20), tolerance, "points"))
 	r.Claim(proof.Exactly("users who moved, but not from production into the experiment", c.flipped, 0, fmt.Sprintf("of %d", users)))
+	r.Note("Each run has other users. The standard deviation of a share of 10 %% of 100,000 users is 0.095 points, of 20 %% 0.126.")
 	r.Measured("users who moved in", float64(c.in), fmt.Sprintf("of %d", users))
 	return nil
 }
@@ -81,20 +84,20 @@ func split(ctx context.Context, r *proof.Report) error {
 const originPath = "/16/page"
 
 // census asks which arm serves each user.
-func census(ctx context.Context, a *armed, path string, users int) ([]string, error) {
+func census(ctx context.Context, a *armed, path string, cookies []string) ([]string, error) {
 	client, err := openloop.Target{URL: "http://" + a.Data}.Open()
 	if err != nil {
 		return nil, err
 	}
 	defer client.Close()
-	arms := make([]string, users)
+	arms := make([]string, len(cookies))
 	errs := make([]error, 8)
 	var at atomic.Int64
 	var wg sync.WaitGroup
 	for worker := range errs {
 		wg.Go(func() {
-			for i := int(at.Add(1)) - 1; i < users && ctx.Err() == nil; i = int(at.Add(1)) - 1 {
-				if arms[i], errs[worker] = whose(ctx, client, path, userOf(i)); errs[worker] != nil {
+			for i := int(at.Add(1)) - 1; i < len(cookies) && ctx.Err() == nil; i = int(at.Add(1)) - 1 {
+				if arms[i], errs[worker] = whose(ctx, client, path, cookies[i]); errs[worker] != nil {
 					return
 				}
 			}
@@ -128,15 +131,14 @@ func whose(ctx context.Context, client *openloop.Client, path, user string) (str
 	return resp.Header.Get("X-Experiment"), nil
 }
 
-// userOf is the cookie of a user: base32, as the ambassador's own.
-func userOf(n int) string {
-	const digits = "ABCDEFGHIJKLMNOPQRSTUVWXYZ234567"
-	id := []byte("FLOTILLAFLOTILLAFLOTILAAAA")
-	for i := len(id) - 1; n > 0; i-- {
-		id[i] = digits[n%32]
-		n /= 32
+// newUsers are the cookies of people who come for the first time, as the ambassador makes
+// them: 26 digits of base32, others in every run.
+func newUsers(n int) []string {
+	all := make([]string, n)
+	for i := range all {
+		all[i] = rand.Text()
 	}
-	return string(id)
+	return all
 }
 
 func percentOf(arms []string, arm string) float64 {

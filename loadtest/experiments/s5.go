@@ -27,7 +27,7 @@ var (
 
 // isolation loads an application in a control group of its own, beside a sidecar that
 // behaves, one that spins and one that leaks, and, to show what the limits are for, one
-// that spins without any.
+// that spins with its small share of the CPU alone, and one without any limit.
 func isolation(ctx context.Context, r *proof.Report) error {
 	g := rig.New(r)
 	defer g.Close()
@@ -49,6 +49,7 @@ func isolation(ctx context.Context, r *proof.Report) error {
 		duel.Side{Name: "a sidecar that behaves", Round: p.beside("", sidecarLimits)},
 		duel.Side{Name: "one that spins", Round: p.beside("spin", sidecarLimits)},
 		duel.Side{Name: "one that leaks", Round: p.beside("leak", sidecarLimits)},
+		duel.Side{Name: "one that spins, held by its share alone", Round: p.beside("spin", cage.Limits{Request: sidecarLimits.Request})},
 		duel.Side{Name: "one that spins without limits", Round: p.beside("spin", cage.Limits{Request: 1})})
 	if err != nil {
 		return err
@@ -57,7 +58,9 @@ func isolation(ctx context.Context, r *proof.Report) error {
 	for _, side := range out[1:3] {
 		r.Claim(proof.AtMost("p99 of the application beside "+side.Name+", times that beside one that behaves", float64(side.P99())/float64(quiet), 1.2, "×"))
 	}
-	r.Measured("p99 beside one that spins without limits, times that beside one that behaves", float64(out[3].P99())/float64(quiet), "×")
+	for _, side := range out[3:] {
+		r.Measured("p99 beside "+side.Name+", times that beside one that behaves", float64(side.P99())/float64(quiet), "×")
+	}
 	r.Claim(proof.AtLeast("times the sidecar that spins was throttled", float64(p.throttled), 1, ""))
 	r.Claim(proof.Exactly("leaking sidecars that the kernel ended", p.killed, p.leaks, fmt.Sprintf("of %d", p.leaks)))
 	killed, err := app.Killed()

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"math/rand/v2"
 	"net"
 	"os"
 	"os/exec"
@@ -159,20 +160,21 @@ func TwoCPUs() (server, load int, err error) {
 	return cpus[0], cpus[1], nil
 }
 
-// Addr returns a free TCP address on loopback that is free for UDP too. It may
-// be taken before it is used, which then is an ordinary error.
+// Addr returns a TCP address on loopback that is free for UDP too. It lies below the ports
+// from which outgoing connections are made, so that none takes it before it is used; another
+// program may, which then is an ordinary error.
 func Addr() (string, error) {
-	for range 20 {
-		ln, err := net.Listen("tcp", "127.0.0.1:0")
+	for range 100 {
+		addr := fmt.Sprintf("127.0.0.1:%d", 10_240+rand.IntN(32_768-10_240))
+		ln, err := net.Listen("tcp", addr)
 		if err != nil {
-			return "", fmt.Errorf("free address: %w", err)
+			continue // it is taken
 		}
-		addr := ln.Addr().String()
 		udp, err := net.ListenPacket("udp", addr)
 		_ = ln.Close() // only its number was wanted
 		if err == nil {
 			return addr, udp.Close()
 		}
 	}
-	return "", errors.New("free address: none in 20 tries")
+	return "", errors.New("free address: none in a hundred tries")
 }
