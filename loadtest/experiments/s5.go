@@ -15,6 +15,7 @@ import (
 func s5() proof.Pattern {
 	return proof.Pattern{ID: "S5", Title: "Modular, reusable containers", Page: "s5-containers.md", Experiments: []proof.Experiment{
 		{Name: "isolation", Question: "What does an application notice when a sidecar in its pod spins, or leaks memory?", Run: isolation},
+		{Name: "footprint", Question: "What do the containers take that stand beside another one, while they have nothing to do, and how soon are they there?", Run: footprint},
 	}}
 }
 
