@@ -24,11 +24,16 @@ const maxEntries = 10_000
 
 // Look finds new, renamed and removed files.
 func (s *Set) Look(now time.Time) {
-	seen := map[Identity]bool{}
-	var strangers []candidate
 	s.waiting = 0
 	s.looks++
-	for _, c := range s.candidates() {
+	s.take(s.candidates(), now)
+}
+
+// take compares what a look has found with what is known.
+func (s *Set) take(found []candidate, now time.Time) {
+	seen := map[Identity]bool{}
+	var strangers []candidate
+	for _, c := range found {
 		id := identityOf(c.info, c.path)
 		f := s.known[id]
 		switch {
@@ -36,6 +41,9 @@ func (s *Set) Look(now time.Time) {
 		case f != nil:
 			seen[id] = true
 			s.update(f, c, now)
+		case s.fresh && !c.current && s.matches(c.path):
+			// It came after the patterns were looked up, and is no old generation, of
+			// which nothing is read: the next look knows it.
 		default:
 			strangers = append(strangers, c)
 		}
@@ -237,6 +245,14 @@ func (s *Set) related(path string) bool {
 		}
 	}
 	return false
+}
+
+// matches tells whether a pattern matches a path.
+func (s *Set) matches(path string) bool {
+	return slices.ContainsFunc(s.settings.Patterns, func(pattern string) bool {
+		matched, err := filepath.Match(pattern, path)
+		return matched && err == nil
+	})
 }
 
 // kin tells whether b is a generation of a name, and a is that name or another
