@@ -145,6 +145,11 @@ func (e *entry) granted(a Ask, g Grant, now time.Duration, n float64) time.Durat
 	e.spent -= e.sent
 	e.sent = 0
 	e.leased += float64(g.Tokens)
+	// What was used from the share meanwhile is covered by the lease: else both would
+	// be used, and a burst would be larger by that.
+	cover := math.Min(e.leased, e.spent)
+	e.leased -= cover
+	e.spent -= cover
 	e.left, e.leftAt = g.Left, now
 	part := capOf(e.quota, n)
 	e.share = math.Max(-part, math.Min(part, g.Left/n)-e.spent)
