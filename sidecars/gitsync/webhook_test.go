@@ -124,7 +124,8 @@ func TestTheApplicationIsSignalled(t *testing.T) {
 	repo := gittest.New(t)
 	server := gittest.Serve(t, repo)
 	pid := t.TempDir() + "/pid"
-	app := exec.CommandContext(t.Context(), "sh", "-c", `trap 'echo reloaded; exit' HUP; echo $$ > "$0.new"; mv "$0.new" "$0"; while :; do sleep 0.05; done`, pid)
+	// Not SIGHUP: a shell that is started with it ignored, as by nohup, cannot trap it.
+	app := exec.CommandContext(t.Context(), "sh", "-c", `trap 'echo reloaded; exit' USR1; echo $$ > "$0.new"; mv "$0.new" "$0"; while :; do sleep 0.05; done`, pid)
 	out, err := app.StdoutPipe()
 	if err != nil {
 		t.Fatal(err)
@@ -133,7 +134,7 @@ func TestTheApplicationIsSignalled(t *testing.T) {
 		t.Fatal(err)
 	}
 	await(t, "the pid file", func() bool { _, err := os.Stat(pid); return err == nil })
-	start(t, server.URL, "GITSYNC_SIGNAL", "SIGHUP", "GITSYNC_PID_FILE", pid)
+	start(t, server.URL, "GITSYNC_SIGNAL", "SIGUSR1", "GITSYNC_PID_FILE", pid)
 	repo.Push("a", "1")
 	if text, err := io.ReadAll(out); err != nil || string(text) != "reloaded\n" {
 		t.Errorf("%q, %v", text, err)
