@@ -15,6 +15,7 @@ import (
 // generation of such a one.
 type candidate struct {
 	path    string
+	entry   fs.DirEntry
 	info    fs.FileInfo
 	current bool // a pattern matches its name
 }
@@ -24,16 +25,11 @@ const maxEntries = 10_000
 
 // Look finds new, renamed and removed files.
 func (s *Set) Look(now time.Time) {
-	s.waiting = 0
-	s.looks++
-	s.take(s.candidates(), now)
-}
-
-// take compares what a look has found with what is known.
-func (s *Set) take(found []candidate, now time.Time) {
 	seen := map[Identity]bool{}
 	var strangers []candidate
-	for _, c := range found {
+	s.waiting = 0
+	s.looks++
+	for _, c := range s.candidates() {
 		id := identityOf(c.info, c.path)
 		f := s.known[id]
 		switch {
@@ -41,9 +37,6 @@ func (s *Set) take(found []candidate, now time.Time) {
 		case f != nil:
 			seen[id] = true
 			s.update(f, c, now)
-		case s.fresh && !c.current && s.matches(c.path):
-			// It came after the patterns were looked up, and is no old generation, of
-			// which nothing is read: the next look knows it.
 		default:
 			strangers = append(strangers, c)
 		}
@@ -111,36 +104,41 @@ func (s *Set) candidates() []candidate {
 	return all
 }
 
-func (s *Set) list(dir string, current map[string]bool) []candidate {
+// list lists the files of a directory. Those are current that patterns were found to
+// match, by links too, and those whose names match: one may have come since.
+func (s *Set) list(dir string, matched map[string]bool) []candidate {
 	entries, err := os.ReadDir(dir)
 	if err != nil {
 		return nil // not there yet, or not any more
 	}
-	entries = slices.DeleteFunc(entries, func(e fs.DirEntry) bool { return !e.Type().IsRegular() || compressed(e.Name()) })
+	var files, found []candidate
 	for _, e := range entries {
-		if path := filepath.Join(dir, e.Name()); current[path] && s.names[path] != forever {
-			s.names[path] = s.looks
-		}
-	}
-	var found []candidate
-	generations := 0
-	for _, e := range entries {
-		path := filepath.Join(dir, e.Name())
-		if !current[path] && !s.related(path) {
+		if !e.Type().IsRegular() || compressed(e.Name()) {
 			continue
 		}
-		info, err := e.Info()
-		if err != nil {
+		path := filepath.Join(dir, e.Name())
+		c := candidate{path: path, entry: e, current: matched[path] || s.matches(path)}
+		if c.current && s.names[path] != forever {
+			s.names[path] = s.looks
+		}
+		files = append(files, c)
+	}
+	generations := 0
+	for _, c := range files {
+		if !c.current && !s.related(c.path) {
+			continue
+		}
+		if c.info, err = c.entry.Info(); err != nil {
 			continue // gone since
 		}
-		if !current[path] {
+		if !c.current {
 			generations++
 		}
-		if generations > maxEntries && !current[path] && s.known[identityOf(info, path)] == nil {
+		if generations > maxEntries && !c.current && s.known[identityOf(c.info, c.path)] == nil {
 			s.complain(fmt.Errorf("%s: a directory with more than %d generations: the others are not followed", dir, maxEntries))
 			continue
 		}
-		found = append(found, candidate{path, info, current[path]})
+		found = append(found, c)
 	}
 	return found
 }

@@ -3,10 +3,8 @@
 package sources
 
 import (
-	"bytes"
 	"errors"
 	"fmt"
-	"io"
 	"maps"
 	"net"
 	"net/url"
@@ -21,6 +19,7 @@ import (
 	"github.com/flotilla-dev/flotilla/adapters/lognorm/assemble"
 	"github.com/flotilla-dev/flotilla/adapters/lognorm/format"
 	"github.com/flotilla-dev/flotilla/adapters/lognorm/record"
+	"github.com/flotilla-dev/flotilla/internal/yamlfile"
 )
 
 // Source is one source of records: files, standard input, or something that is
@@ -70,7 +69,7 @@ type Duration time.Duration
 func (d *Duration) UnmarshalYAML(n *yaml.Node) error {
 	v, err := time.ParseDuration(n.Value)
 	if err != nil || v <= 0 {
-		return &yaml.TypeError{Errors: []string{fmt.Sprintf("line %d: %q is not a duration with its unit, such as 10s", n.Line, n.Value)}}
+		return yamlfile.Mistake(n, "a duration with its unit, such as 10s")
 	}
 	*d = Duration(v)
 	return nil
@@ -84,20 +83,9 @@ func Parse(content []byte) ([]Source, error) {
 	var file struct {
 		Sources []Source `yaml:"sources"`
 	}
-	dec := yaml.NewDecoder(bytes.NewReader(content))
-	dec.KnownFields(true)
-	var wrong []error
-	if err := dec.Decode(&file); err != nil && !errors.Is(err, io.EOF) {
-		var types *yaml.TypeError
-		if !errors.As(err, &types) {
-			return nil, err
-		}
-		for _, e := range types.Errors {
-			wrong = append(wrong, errors.New(e))
-		}
-	}
-	if err := dec.Decode(new(any)); !errors.Is(err, io.EOF) {
-		wrong = append(wrong, errors.New("more than one YAML document"))
+	wrong, err := yamlfile.Decode(content, &file)
+	if err != nil {
+		return nil, err
 	}
 	if len(file.Sources) == 0 && len(wrong) == 0 {
 		wrong = append(wrong, errors.New("sources: none; want a list of them"))
