@@ -10,7 +10,6 @@ import (
 	"strings"
 	"sync"
 	"testing"
-	"time"
 )
 
 // fake is a Redis that answers as it is told.
@@ -163,13 +162,5 @@ func recorded(t *testing.T) func([]string) string {
 			return "-ERR unknown command 'HELLO'\r\n"
 		}
 		return "+OK\r\n"
-	}
-}
-
-// after delays an answer, as a busy server does.
-func after(d time.Duration, answer func([]string) string) func([]string) string {
-	return func(command []string) string {
-		time.Sleep(d) // the server is busy
-		return answer(command)
 	}
 }

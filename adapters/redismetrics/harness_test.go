@@ -4,7 +4,6 @@ import (
 	"bytes"
 	"context"
 	"io"
-	"net"
 	"net/http"
 	"os"
 	"path/filepath"
@@ -19,7 +18,7 @@ import (
 	"go.uber.org/goleak"
 
 	"github.com/flotilla-dev/flotilla/adapters/redismetrics"
-	"github.com/flotilla-dev/flotilla/internal/process"
+	"github.com/flotilla-dev/flotilla/internal/process/processtest"
 )
 
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
@@ -27,27 +26,8 @@ func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 // start runs redismetrics in this process and returns its URL.
 func start(t *testing.T, env map[string]string) string {
 	t.Helper()
-	full := map[string]string{"LISTEN_ADDR": "127.0.0.1:0", "ADMIN_ADDR": "127.0.0.1:0", "DRAIN_DELAY": "0s", "LOG_LEVEL": "ERROR"}
-	for k, v := range env {
-		full[k] = v
-	}
-	cfg, err := process.Parse[redismetrics.Config](redismetrics.Program, full)
-	if err != nil {
-		t.Fatal(err)
-	}
-	listening := make(chan string, 1)
-	cfg.OnListen = func(data, _ net.Addr) { listening <- "http://" + data.String() }
-	ctx, cancel := context.WithCancel(context.Background())
-	done := make(chan error, 1)
-	go func() { done <- redismetrics.Run(ctx, cfg) }()
-	t.Cleanup(func() {
-		http.DefaultClient.CloseIdleConnections()
-		cancel()
-		if err := <-done; err != nil {
-			t.Error(err)
-		}
-	})
-	return <-listening
+	cfg := processtest.Parse[redismetrics.Config](t, redismetrics.Program, env)
+	return "http://" + processtest.Start(t, &cfg.Contract, func(ctx context.Context) error { return redismetrics.Run(ctx, cfg) }).Data
 }
 
 func get(t *testing.T, url string, header ...string) (int, string) {
