@@ -32,7 +32,7 @@ func (s *scrape) Describe(chan<- *prometheus.Desc) {}
 // metric too, and no failure.
 func (s *scrape) Collect(out chan<- prometheus.Metric) {
 	began := time.Now()
-	to := &sink{catalogue: s.catalogue, out: out, seen: map[string]bool{}}
+	to := &sink{catalogue: s.catalogue, out: out}
 	var connected atomic.Int64
 	up, err := s.look(to, &connected)
 	took := time.Since(began)
