@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"io"
 	"log/slog"
+	"maps"
 	"net"
 	"net/http"
 	"os"
@@ -25,6 +26,7 @@ import (
 
 	"github.com/flotilla-dev/flotilla/internal/openapi"
 	"github.com/flotilla-dev/flotilla/internal/process"
+	"github.com/flotilla-dev/flotilla/internal/process/processtest"
 	"github.com/flotilla-dev/flotilla/internal/watch"
 )
 
@@ -35,30 +37,11 @@ const secret = "s3cret-word"
 // start runs the program as its main would, and stops it with the test.
 func start(t *testing.T, environ map[string]string) (url, admin string) {
 	t.Helper()
-	env := map[string]string{"LISTEN_ADDR": "127.0.0.1:0", "ADMIN_ADDR": "127.0.0.1:0", "LOG_LEVEL": "ERROR+4", "DRAIN_DELAY": "0s", "DBHEALTH_USER": "probe", "DBHEALTH_TTL": "0s"}
-	for k, v := range environ {
-		env[k] = v
-	}
-	cfg, err := process.Parse[Config](Program, env)
-	if err != nil {
-		t.Fatal(err)
-	}
-	ready := make(chan [2]string, 1)
-	cfg.OnListen = func(data, admin net.Addr) {
-		ready <- [2]string{"http://" + data.String(), "http://" + admin.String()}
-	}
-	ctx, cancel := context.WithCancel(context.Background())
-	done := make(chan error, 1)
-	go func() { done <- Run(ctx, cfg) }()
-	t.Cleanup(func() {
-		http.DefaultClient.CloseIdleConnections()
-		cancel()
-		if err := <-done; err != nil {
-			t.Error(err)
-		}
-	})
-	urls := <-ready
-	return urls[0], urls[1]
+	env := map[string]string{"LOG_LEVEL": "ERROR+4", "DBHEALTH_USER": "probe", "DBHEALTH_TTL": "0s"}
+	maps.Copy(env, environ)
+	cfg := processtest.Parse[Config](t, Program, env)
+	running := processtest.Start(t, &cfg.Contract, func(ctx context.Context) error { return Run(ctx, cfg) })
+	return "http://" + running.Data, "http://" + running.Admin
 }
 
 // probe asks one of the questions.

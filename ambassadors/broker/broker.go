@@ -67,7 +67,7 @@ func (b *proxy) open(p *process.Process) error {
 	b.directory.needed = sync.OnceFunc(func() { close(needed) })
 	p.Go("sources", b.directory.run)
 	server := &tcpserve.Server{Handle: b.handle, MaxConns: b.cfg.MaxConns, Log: p.Log, Refuse: b.full}
-	watch(p.Metrics, server, b.directory, b.pool, b.links)
+	observe(p.Metrics, server, b.directory, b.pool, b.links)
 	p.Admin.Protect("GET /v1/target", status(b, server))
 	p.Serve(server)
 	return nil

@@ -5,7 +5,6 @@ import (
 	"fmt"
 	"net"
 	"net/url"
-	"os"
 	"slices"
 	"strings"
 	"time"
@@ -14,6 +13,7 @@ import (
 	"github.com/flotilla-dev/flotilla/ambassadors/broker/source"
 	"github.com/flotilla-dev/flotilla/internal/config"
 	"github.com/flotilla-dev/flotilla/internal/process"
+	"github.com/flotilla-dev/flotilla/internal/watch"
 )
 
 // Program describes broker to operators and to the wiring test.
@@ -154,7 +154,7 @@ func readSecret(variable, file string) (string, error) {
 	if file == "" {
 		return "", nil
 	}
-	content, err := os.ReadFile(file)
+	content, err := watch.Read(file)
 	if err != nil {
 		return "", fmt.Errorf("read %s: %w", variable, err)
 	}

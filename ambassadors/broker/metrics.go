@@ -39,8 +39,8 @@ func newMetrics(registry prometheus.Registerer) *metrics {
 	return m
 }
 
-// watch registers what is counted elsewhere.
-func watch(registry prometheus.Registerer, s *tcpserve.Server, d *directory, pool *target.Pool, links *target.Links) {
+// observe registers what is counted elsewhere.
+func observe(registry prometheus.Registerer, s *tcpserve.Server, d *directory, pool *target.Pool, links *target.Links) {
 	gauge := func(name, help string, value func() float64) prometheus.Collector {
 		return prometheus.NewGaugeFunc(prometheus.GaugeOpts{Name: name, Help: help}, value)
 	}

@@ -8,7 +8,6 @@ import (
 	"fmt"
 	"log/slog"
 	"net"
-	"os"
 	"strings"
 	"time"
 
@@ -20,6 +19,7 @@ import (
 	"github.com/flotilla-dev/flotilla/internal/httpclient"
 	"github.com/flotilla-dev/flotilla/internal/process"
 	"github.com/flotilla-dev/flotilla/internal/retry"
+	"github.com/flotilla-dev/flotilla/internal/watch"
 )
 
 // sources makes the sources that are configured, in their order. needed is
@@ -72,7 +72,7 @@ func etcd(p *process.Process, cfg Config) (*clientv3.Client, error) {
 		Logger: zap.NewNop(), // what matters is in the errors
 	}
 	if cfg.EtcdCAFile != "" {
-		pem, err := os.ReadFile(cfg.EtcdCAFile)
+		pem, err := watch.Read(cfg.EtcdCAFile)
 		if err != nil {
 			return nil, fmt.Errorf("read BROKER_ETCD_CA_FILE: %w", err)
 		}

@@ -4,7 +4,6 @@ import (
 	"context"
 	"encoding/json"
 	"io"
-	"net"
 	"net/http"
 	"os"
 	"path/filepath"
@@ -16,6 +15,7 @@ import (
 
 	"github.com/flotilla-dev/flotilla/internal/openapi"
 	"github.com/flotilla-dev/flotilla/internal/process"
+	"github.com/flotilla-dev/flotilla/internal/process/processtest"
 	"github.com/flotilla-dev/flotilla/sidecars/configsync/folder"
 	"github.com/flotilla-dev/flotilla/sidecars/configsync/internal/etcdtest"
 )
@@ -43,34 +43,14 @@ func start(t *testing.T, etcd *etcdtest.Server, dir string, environ map[string]s
 	for name, value := range environ {
 		env[name] = value
 	}
-	cfg, err := process.Parse[Config](Program, env)
-	if err != nil {
-		t.Fatal(err)
-	}
-	r := &running{T: t, dir: dir}
-	listening := make(chan struct{})
-	cfg.OnListen = func(data, admin net.Addr) {
-		r.url, r.admin = "http://"+data.String(), "http://"+admin.String()
-		close(listening)
-	}
-	ctx, cancel := context.WithCancel(context.Background())
-	ended := make(chan error, 1)
-	go func() { ended <- Run(ctx, cfg) }()
-	stopped := false
-	r.stop = func() {
-		if stopped {
-			return
-		}
-		stopped = true
-		http.DefaultClient.CloseIdleConnections()
-		cancel()
-		if err := <-ended; err != nil {
+	cfg := processtest.Parse[Config](t, Program, env)
+	r := processtest.Start(t, &cfg.Contract, func(ctx context.Context) error { return Run(ctx, cfg) })
+	return &running{T: t, dir: dir, url: "http://" + r.Data, admin: "http://" + r.Admin, stop: func() {
+		t.Helper()
+		if err := r.Stop(); err != nil {
 			t.Error(err)
 		}
-	}
-	t.Cleanup(r.stop)
-	<-listening
-	return r
+	}}
 }
 
 func get(t *testing.T, url string) (int, string) {

@@ -10,7 +10,6 @@ import (
 	"io"
 	"net"
 	"net/http"
-	"os"
 	"strings"
 	"time"
 
@@ -18,6 +17,7 @@ import (
 	"golang.org/x/time/rate"
 
 	"github.com/flotilla-dev/flotilla/internal/problem"
+	"github.com/flotilla-dev/flotilla/internal/watch"
 )
 
 // webhook is POST /v1/sync.
@@ -33,7 +33,7 @@ func newWebhook(cfg Config, ask func(), count func(string)) (*webhook, error) {
 	if cfg.SecretFile == "" {
 		return w, nil
 	}
-	text, err := os.ReadFile(cfg.SecretFile)
+	text, err := watch.Read(cfg.SecretFile)
 	if err != nil {
 		return nil, fmt.Errorf("read GITSYNC_WEBHOOK_SECRET_FILE: %w", err)
 	}

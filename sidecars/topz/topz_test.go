@@ -5,8 +5,8 @@ import (
 	"encoding/json"
 	"fmt"
 	"io"
+	"maps"
 	"math"
-	"net"
 	"net/http"
 	"os"
 	"os/exec"
@@ -20,6 +20,7 @@ import (
 	"go.uber.org/goleak"
 
 	"github.com/flotilla-dev/flotilla/internal/process"
+	"github.com/flotilla-dev/flotilla/internal/process/processtest"
 	"github.com/flotilla-dev/flotilla/sidecars/topz"
 )
 
@@ -40,35 +41,11 @@ func TestMain(m *testing.M) {
 // serve starts topz and returns the URLs of its listeners.
 func serve(t *testing.T, env map[string]string) (data, admin string) {
 	t.Helper()
-	all := map[string]string{"LISTEN_ADDR": "127.0.0.1:0", "ADMIN_ADDR": "127.0.0.1:0", "DRAIN_DELAY": "0s", "LOG_LEVEL": "error", "TOPZ_INTERVAL": "100ms"}
-	for name, value := range env {
-		all[name] = value
-	}
-	cfg, err := process.Parse[topz.Config](topz.Program, all)
-	if err != nil {
-		t.Fatal(err)
-	}
-	listening := make(chan [2]string, 1)
-	cfg.OnListen = func(data, admin net.Addr) {
-		listening <- [2]string{"http://" + data.String(), "http://" + admin.String()}
-	}
-	ctx, cancel := context.WithCancel(context.Background())
-	done := make(chan error, 1)
-	go func() { done <- topz.Run(ctx, cfg) }()
-	t.Cleanup(func() {
-		http.DefaultClient.CloseIdleConnections()
-		cancel()
-		if err := <-done; err != nil {
-			t.Error(err)
-		}
-	})
-	select {
-	case urls := <-listening:
-		return urls[0], urls[1]
-	case err := <-done:
-		t.Fatal(err)
-		return "", ""
-	}
+	all := map[string]string{"TOPZ_INTERVAL": "100ms"}
+	maps.Copy(all, env)
+	cfg := processtest.Parse[topz.Config](t, topz.Program, all)
+	running := processtest.Start(t, &cfg.Contract, func(ctx context.Context) error { return topz.Run(ctx, cfg) })
+	return "http://" + running.Data, "http://" + running.Admin
 }
 
 func get(t *testing.T, url, accept string) (*http.Response, string) {

@@ -25,6 +25,7 @@ import (
 
 	"github.com/flotilla-dev/flotilla/internal/nettest"
 	"github.com/flotilla-dev/flotilla/internal/process"
+	"github.com/flotilla-dev/flotilla/internal/process/processtest"
 )
 
 // asProgram makes the test binary be the program. Members that have talked to each
@@ -48,36 +49,9 @@ type running struct {
 // start runs the program as its main would, and stops it with the test.
 func start(t *testing.T, environ map[string]string) running {
 	t.Helper()
-	env := map[string]string{"LISTEN_ADDR": "127.0.0.1:0", "ADMIN_ADDR": "127.0.0.1:0", "LOG_LEVEL": "ERROR"}
-	for name, value := range environ {
-		env[name] = value
-	}
-	cfg, err := process.Parse[Config](Program, env)
-	if err != nil {
-		t.Fatal(err)
-	}
-	var r running
-	listening := make(chan struct{})
-	cfg.OnListen = func(data, admin net.Addr) { r.data, r.admin = data.String(), admin.String(); close(listening) }
-	ctx, cancel := context.WithCancel(context.Background())
-	ended := make(chan error, 1)
-	go func() { ended <- Run(ctx, cfg) }()
-	stopped := false
-	r.stop = func() error {
-		if stopped {
-			return nil
-		}
-		stopped = true
-		cancel()
-		return <-ended
-	}
-	t.Cleanup(func() {
-		http.DefaultClient.CloseIdleConnections()
-		if err := r.stop(); err != nil {
-			t.Error(err)
-		}
-	})
-	<-listening
+	cfg := processtest.Parse[Config](t, Program, environ)
+	p := processtest.Start(t, &cfg.Contract, func(ctx context.Context) error { return Run(ctx, cfg) })
+	r := running{data: p.Data, admin: p.Admin, stop: p.Stop}
 	eventually(t, "it is ready", func() bool { status, _ := ask("GET", "http://"+r.admin+"/readyz"); return status == 200 })
 	return r
 }

@@ -19,6 +19,7 @@ import (
 
 	"github.com/flotilla-dev/flotilla/internal/nettest"
 	"github.com/flotilla-dev/flotilla/internal/process"
+	"github.com/flotilla-dev/flotilla/internal/process/processtest"
 )
 
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
@@ -29,33 +30,9 @@ type running struct{ data, admin string }
 // start runs the program as its main would, and stops it with the test.
 func start(t *testing.T, environ map[string]string) running {
 	t.Helper()
-	env := map[string]string{"LISTEN_ADDR": "127.0.0.1:0", "ADMIN_ADDR": "127.0.0.1:0", "LOG_LEVEL": "WARN"}
-	for name, value := range environ {
-		env[name] = value
-	}
-	cfg, err := process.Parse[Config](Program, env)
-	if err != nil {
-		t.Fatal(err)
-	}
-	listening := make(chan running, 1)
-	cfg.OnListen = func(data, admin net.Addr) { listening <- running{data.String(), admin.String()} }
-	ctx, cancel := context.WithCancel(context.Background())
-	ended := make(chan error, 1)
-	go func() { ended <- Run(ctx, cfg) }()
-	t.Cleanup(func() {
-		cancel()
-		if err := <-ended; err != nil {
-			t.Error(err)
-		}
-	})
-	select {
-	case r := <-listening:
-		return r
-	case err := <-ended:
-		ended <- nil
-		t.Fatal(err)
-		return running{}
-	}
+	cfg := processtest.Parse[Config](t, Program, environ)
+	p := processtest.Start(t, &cfg.Contract, func(ctx context.Context) error { return Run(ctx, cfg) })
+	return running{p.Data, p.Admin}
 }
 
 // peer is a client that sees every byte.

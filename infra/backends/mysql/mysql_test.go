@@ -17,6 +17,7 @@ import (
 	"go.uber.org/goleak"
 
 	"github.com/flotilla-dev/flotilla/internal/process"
+	"github.com/flotilla-dev/flotilla/internal/process/processtest"
 )
 
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
@@ -33,36 +34,14 @@ type running struct {
 // start runs the program as its main would, and stops it with the test.
 func start(t *testing.T, environ map[string]string) running {
 	t.Helper()
-	env := map[string]string{"LISTEN_ADDR": "127.0.0.1:0", "ADMIN_ADDR": "127.0.0.1:0", "LOG_LEVEL": "WARN"}
-	for name, value := range environ {
-		env[name] = value
-	}
-	cfg, err := process.Parse[Config](Program, env)
-	if err != nil {
-		t.Fatal(err)
-	}
-	listening := make(chan running, 1)
-	cfg.OnListen = func(data, admin net.Addr) { listening <- running{data: data.String(), admin: admin.String()} }
-	ctx, cancel := context.WithCancel(context.Background())
-	ended := make(chan error, 1)
-	go func() { ended <- Run(ctx, cfg) }()
-	stop := func() {
-		cancel()
-		if err := <-ended; err != nil {
+	cfg := processtest.Parse[Config](t, Program, environ)
+	p := processtest.Start(t, &cfg.Contract, func(ctx context.Context) error { return Run(ctx, cfg) })
+	return running{data: p.Data, admin: p.Admin, stop: func() {
+		t.Helper()
+		if err := p.Stop(); err != nil {
 			t.Error(err)
 		}
-		ended <- nil
-	}
-	t.Cleanup(stop)
-	select {
-	case r := <-listening:
-		r.stop = stop
-		return r
-	case err := <-ended:
-		ended <- nil
-		t.Fatal(err)
-		return running{}
-	}
+	}}
 }
 
 // open opens a pool for the user root without a password.

@@ -5,7 +5,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"io"
-	"net"
+	"maps"
 	"net/http"
 	"os"
 	"path/filepath"
@@ -20,6 +20,7 @@ import (
 
 	"github.com/flotilla-dev/flotilla/internal/openapi"
 	"github.com/flotilla-dev/flotilla/internal/process"
+	"github.com/flotilla-dev/flotilla/internal/process/processtest"
 	"github.com/flotilla-dev/flotilla/sidecars/configsync/internal/etcdtest"
 )
 
@@ -35,32 +36,11 @@ type running struct {
 
 func start(t *testing.T, etcd *etcdtest.Server, environ map[string]string) *running {
 	t.Helper()
-	env := map[string]string{"LISTEN_ADDR": "127.0.0.1:0", "ADMIN_ADDR": "127.0.0.1:0", "DRAIN_DELAY": "0s", "LOG_LEVEL": "ERROR+1", "CONFIGAPI_ETCD_ENDPOINTS": etcd.Addr}
-	for name, value := range environ {
-		env[name] = value
-	}
-	cfg, err := process.Parse[Config](Program, env)
-	if err != nil {
-		t.Fatal(err)
-	}
-	r := &running{T: t, etcd: etcd}
-	listening := make(chan struct{})
-	cfg.OnListen = func(data, admin net.Addr) {
-		r.url, r.admin = "http://"+data.String()+"/v1/configs", "http://"+admin.String()
-		close(listening)
-	}
-	ctx, cancel := context.WithCancel(context.Background())
-	ended := make(chan error, 1)
-	go func() { ended <- Run(ctx, cfg) }()
-	t.Cleanup(func() {
-		http.DefaultClient.CloseIdleConnections()
-		cancel()
-		if err := <-ended; err != nil {
-			t.Error(err)
-		}
-	})
-	<-listening
-	return r
+	env := map[string]string{"LOG_LEVEL": "ERROR+1", "CONFIGAPI_ETCD_ENDPOINTS": etcd.Addr}
+	maps.Copy(env, environ)
+	cfg := processtest.Parse[Config](t, Program, env)
+	r := processtest.Start(t, &cfg.Contract, func(ctx context.Context) error { return Run(ctx, cfg) })
+	return &running{T: t, etcd: etcd, url: "http://" + r.Data + "/v1/configs", admin: "http://" + r.Admin}
 }
 
 // do sends a request; fields are pairs of name and value.

@@ -4,7 +4,7 @@ import (
 	"bufio"
 	"context"
 	"io"
-	"net"
+	"maps"
 	"net/http"
 	"os"
 	"os/exec"
@@ -19,6 +19,7 @@ import (
 	"go.uber.org/goleak"
 
 	"github.com/flotilla-dev/flotilla/internal/process"
+	"github.com/flotilla-dev/flotilla/internal/process/processtest"
 )
 
 // asProgram makes the test binary be the program, so that a real process can be
@@ -41,28 +42,10 @@ type running struct {
 func start(t *testing.T, environ map[string]string) running {
 	t.Helper()
 	r := running{dir: t.TempDir(), hup: make(chan os.Signal)}
-	env := map[string]string{"LISTEN_ADDR": "127.0.0.1:0", "ADMIN_ADDR": "127.0.0.1:0", "DRAIN_DELAY": "0s", "LOG_LEVEL": "WARN",
-		"LEGACY_LOG_DIR": r.dir, "LEGACY_CONFIG_FILE": r.file("legacy.ini"), "LEGACY_PID_FILE": r.file("legacy.pid")}
-	for name, value := range environ {
-		env[name] = value
-	}
-	cfg, err := process.Parse[Config](Program, env)
-	if err != nil {
-		t.Fatal(err)
-	}
-	listening := make(chan string, 1)
-	cfg.OnListen = func(data, _ net.Addr) { listening <- "http://" + data.String() }
-	ctx, cancel := context.WithCancel(context.Background())
-	ended := make(chan error, 1)
-	go func() { ended <- run(ctx, cfg, r.hup) }()
-	t.Cleanup(func() {
-		http.DefaultClient.CloseIdleConnections()
-		cancel()
-		if err := <-ended; err != nil {
-			t.Error(err)
-		}
-	})
-	r.url = <-listening
+	env := map[string]string{"LOG_LEVEL": "WARN", "LEGACY_LOG_DIR": r.dir, "LEGACY_CONFIG_FILE": r.file("legacy.ini"), "LEGACY_PID_FILE": r.file("legacy.pid")}
+	maps.Copy(env, environ)
+	cfg := processtest.Parse[Config](t, Program, env)
+	r.url = "http://" + processtest.Start(t, &cfg.Contract, func(ctx context.Context) error { return run(ctx, cfg, r.hup) }).Data
 	return r
 }
 
