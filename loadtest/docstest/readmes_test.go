@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"io/fs"
 	"path/filepath"
+	"regexp"
 	"strings"
 	"testing"
 )
@@ -26,6 +27,20 @@ func TestCommandsOfTheReadmesPrintWhatTheReadmesSay(t *testing.T) {
 			}
 			reportLeft(t, name, page.Left)
 		})
+	}
+}
+
+// A server that has not all it needs yet answers with a problem. Who waits for it prints
+// the answer that was waited for, not each that came before.
+func TestCommandsThatWaitPrintOneAnswer(t *testing.T) {
+	fails := regexp.MustCompile(`curl -[a-zA-Z]*f`)
+	for _, name := range append(readmes(t), documents(t)...) {
+		page, _ := parse(t, name)
+		for _, step := range page.Steps {
+			if strings.Contains(step.Command, "--retry ") && !fails.MatchString(step.Command) {
+				t.Errorf("%s:%d: curl --retry without -f prints what it does not wait for: %s", name, step.Line, step.Command)
+			}
+		}
 	}
 }
 
