@@ -36,8 +36,9 @@ func legacyPod() []topology.Service {
 		{
 			Name: "tlsproxy", Pod: "legacy", Package: "./sidecars/tlsproxy/cmd/tlsproxy", Count: 1, Single: true, Needs: []string{"legacy"},
 			Env: map[string]string{
-				"PROXY_PORT":       `{{port "legacy"}}`,
-				"CERTIFICATE_PATH": `{{pki "legacy"}}`,
+				"PROXY_PORT":            `{{port "legacy"}}`,
+				"CERTIFICATE_PATH":      `{{pki "legacy"}}`,
+				"TLSPROXY_CONNECT_WAIT": "3s", // a container that is started again takes longer than the default
 			},
 		},
 		// It sees the process table of the machine here, and so the whole fleet.

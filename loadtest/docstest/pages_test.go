@@ -54,10 +54,16 @@ func parse(t *testing.T, name string) (Page, string) {
 	return page, string(text)
 }
 
-// awaitReady waits until the fleet has got over the page before.
+// awaitReady waits until the fleet has got over the page before: its processes are ready,
+// and edges and caches have noticed.
 func (s *scratch) awaitReady(t *testing.T) {
 	t.Helper()
-	r := s.run(t, `for i in $(seq 100); do go run ./infra/local status --json | grep -q '^  "state": "ready"' && exit; sleep 0.2; done; go run ./infra/local status; exit 1`)
+	r := s.run(t, `for i in $(seq 300); do
+		if go run ./infra/local status --json | grep -q '^  "state": "ready"' &&
+			! cat .flotilla/endpoints/edge .flotilla/endpoints/cache | while read -r name data admin; do curl -s "http://$admin/metrics"; done |
+				grep -qE '^upstream_endpoint_(ejected[{].*} 1|state[{].*state="(down|unknown)".*} 1)'; then exit; fi
+		sleep 0.2
+	done; go run ./infra/local status; exit 1`)
 	if r.err != nil {
 		t.Fatalf("the fleet does not become ready: %v\n%s", r.err, r.printed)
 	}

@@ -8,6 +8,7 @@ import (
 	"syscall"
 	"time"
 
+	"github.com/flotilla-dev/flotilla/infra/local/internal/supervise"
 	"github.com/flotilla-dev/flotilla/infra/local/internal/topology"
 )
 
@@ -20,9 +21,13 @@ var signals = [...]struct {
 	{"HUP", syscall.SIGHUP}, {"ABRT", syscall.SIGABRT}, {"USR1", syscall.SIGUSR1}, {"USR2", syscall.SIGUSR2},
 }
 
+// killLimit bounds how long a process that was sent SIGKILL may take to end.
+const killLimit = 10 * time.Second
+
 // Kill sends a signal to a replica and does nothing else: what happens then is
-// what happens when a process dies.
-func (f *Fleet) Kill(name, signal string, say func(string)) error {
+// what happens when a process dies. SIGKILL is waited for, so that whoever asks
+// next asks after the death.
+func (f *Fleet) Kill(ctx context.Context, name, signal string, say func(string)) error {
 	m, err := f.one(name)
 	if err != nil {
 		return err
@@ -37,7 +42,12 @@ func (f *Fleet) Kill(name, signal string, say func(string)) error {
 			return err
 		}
 		say(fmt.Sprintf("sent SIG%s to %s (process %d)", s.name, m.Name, pid))
-		return nil
+		if s.signal != syscall.SIGKILL {
+			return nil
+		}
+		ctx, cancel := context.WithTimeout(ctx, killLimit)
+		defer cancel()
+		return m.Await(ctx, func(s supervise.Status) bool { return s.PID != pid })
 	}
 	return fmt.Errorf("signal %q: want KILL, TERM, INT, QUIT, HUP, ABRT, USR1 or USR2; see also pause and resume", signal)
 }

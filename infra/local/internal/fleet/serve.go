@@ -49,8 +49,8 @@ func (f *Fleet) routes() http.Handler {
 		_ = json.NewEncoder(w).Encode(WithMemory(f.Snapshot())) // the client is gone when this fails
 	})
 	commands := map[string]func(context.Context, control.Request, func(string)) error{
-		"kill": func(_ context.Context, r control.Request, say func(string)) error {
-			return f.Kill(r.Name, r.Signal, say)
+		"kill": func(ctx context.Context, r control.Request, say func(string)) error {
+			return f.Kill(ctx, r.Name, r.Signal, say)
 		},
 		"pause":  func(_ context.Context, r control.Request, say func(string)) error { return f.Pause(r.Name, say) },
 		"resume": func(_ context.Context, r control.Request, say func(string)) error { return f.Resume(r.Name, say) },
