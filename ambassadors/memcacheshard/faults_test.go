@@ -64,7 +64,7 @@ func TestAHungShardHoldsUpOnlyWhoAsksIt(t *testing.T) {
 func TestASlowShardIsWaitedForUpToTheTimeout(t *testing.T) {
 	t.Parallel()
 	servers := fakes(t, 2)
-	r := before(t, servers, map[string]string{"MEMCACHESHARD_TIMEOUT": "2s"})
+	r := before(t, servers, nil)
 	c := dial(t, r.data)
 	key := keyOf(t, r, "s0", 0)
 	servers[0].Delay(300 * time.Millisecond)
@@ -74,7 +74,7 @@ func TestASlowShardIsWaitedForUpToTheTimeout(t *testing.T) {
 func TestALateAnswerIsNeverTakenForTheNextOne(t *testing.T) {
 	t.Parallel()
 	servers := fakes(t, 1)
-	c := dial(t, before(t, servers, map[string]string{"MEMCACHESHARD_TIMEOUT": "200ms"}).data)
+	c := dial(t, before(t, servers, map[string]string{"MEMCACHESHARD_TIMEOUT": "2s"}).data)
 	c.expect("set a 0 0 1\r\n1\r\nset b 0 0 1\r\n2\r\n", "STORED\r\nSTORED\r\n")
 	servers[0].Hang()
 	c.expect("get a\r\n", "SERVER_ERROR shard s0 did not answer in time\r\n")

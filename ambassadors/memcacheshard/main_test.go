@@ -48,7 +48,7 @@ func start(t *testing.T, environ map[string]string) *running {
 // before starts an ambassador before servers that are called s0, s1, …
 func before(t *testing.T, servers []*memtest.Server, environ map[string]string) *running {
 	t.Helper()
-	env := map[string]string{"MEMCACHESHARD_SERVERS": named(servers), "MEMCACHESHARD_TIMEOUT": "2s", "MEMCACHESHARD_AUTO_EJECT": "off", "MEMCACHESHARD_HASH": "md5"}
+	env := map[string]string{"MEMCACHESHARD_SERVERS": named(servers), "MEMCACHESHARD_TIMEOUT": "20s", "MEMCACHESHARD_AUTO_EJECT": "off", "MEMCACHESHARD_HASH": "md5"}
 	maps.Copy(env, environ)
 	return start(t, env)
 }

@@ -59,7 +59,7 @@ func beforeReal(t *testing.T, addrs []string, environ map[string]string) *runnin
 	for i, addr := range addrs {
 		list = append(list, fmt.Sprintf("%s:1 r%d", addr, i))
 	}
-	env := map[string]string{"MEMCACHESHARD_SERVERS": strings.Join(list, ","), "MEMCACHESHARD_HASH": "md5", "MEMCACHESHARD_FLUSH_ALL": "on", "MEMCACHESHARD_AUTO_EJECT": "off"}
+	env := map[string]string{"MEMCACHESHARD_SERVERS": strings.Join(list, ","), "MEMCACHESHARD_TIMEOUT": "20s", "MEMCACHESHARD_HASH": "md5", "MEMCACHESHARD_FLUSH_ALL": "on", "MEMCACHESHARD_AUTO_EJECT": "off"}
 	for name, value := range environ {
 		env[name] = value
 	}
@@ -286,13 +286,11 @@ func TestRealCapabilityTesterOfLibmemcachedPasses(t *testing.T) {
 
 func TestRealServerUnderSIGSTOPDoesNotHoldUpTheOthers(t *testing.T) {
 	addrs, processes := realServers(t, 3)
-	r := beforeReal(t, addrs, map[string]string{"MEMCACHESHARD_TIMEOUT": "500ms", "MEMCACHESHARD_AUTO_EJECT": "on", "MEMCACHESHARD_FAILURE_LIMIT": "1", "MEMCACHESHARD_RETRY_TIMEOUT": "300ms"})
+	r := beforeReal(t, addrs, map[string]string{"MEMCACHESHARD_TIMEOUT": "2s", "MEMCACHESHARD_AUTO_EJECT": "on", "MEMCACHESHARD_FAILURE_LIMIT": "1", "MEMCACHESHARD_RETRY_TIMEOUT": "5s"})
 	stopped, other := keyOf(t, r, "r1", 0), keyOf(t, r, "r2", 0)
 	c := dial(t, r.data)
 	c.expect("set "+stopped+" 0 0 1\r\n1\r\nset "+other+" 0 0 1\r\n2\r\n", "STORED\r\nSTORED\r\n")
-	if err := processes[1].Signal(syscall.SIGSTOP); err != nil {
-		t.Fatal(err)
-	}
+	realserver.Pause(t, processes[1])
 	waiting := dial(t, r.data)
 	waiting.send("get " + stopped + "\r\n")
 	for range 50 {

@@ -35,7 +35,7 @@ type ambassador struct {
 // start runs an ambassador with parameters until the test ends.
 func start(t *testing.T, env map[string]string) *ambassador {
 	t.Helper()
-	all := map[string]string{"REDISSHARD_THREADS": "0"}
+	all := map[string]string{"REDISSHARD_THREADS": "0", "REDISSHARD_TIMEOUT": "20s"}
 	maps.Copy(all, env)
 	cfg := processtest.Parse[Config](t, Program, all)
 	pools := make(chan map[string]net.Addr, 1)

@@ -8,6 +8,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"syscall"
 	"testing"
 	"time"
 
@@ -60,6 +61,20 @@ func Start(t testing.TB, cmd *exec.Cmd, addr string) {
 		case <-limit:
 			t.Fatalf("%s accepts no connections", cmd.Path)
 		}
+	}
+}
+
+// Pause stops a server that the test started, with SIGSTOP, and returns when it has
+// stopped: a signal that was sent has not arrived yet, and until then it may answer.
+func Pause(t testing.TB, p *os.Process) {
+	t.Helper()
+	var state syscall.WaitStatus
+	err := p.Signal(syscall.SIGSTOP)
+	for err == nil && !state.Stopped() {
+		_, err = syscall.Wait4(p.Pid, &state, syscall.WUNTRACED, nil)
+	}
+	if err != nil {
+		t.Fatalf("pause process %d: %v", p.Pid, err)
 	}
 }
 

@@ -30,17 +30,34 @@ func Start(pid int) (string, error) {
 
 // stat returns the fields of /proc/PID/stat from the third on. The second one,
 // the name, may contain anything, spaces and parentheses included.
-func stat(pid int) ([]string, error) {
-	content, err := os.ReadFile(fmt.Sprintf("/proc/%d/stat", pid))
+func stat(pid int) ([]string, error) { return statOf(fmt.Sprintf("/proc/%d/stat", pid)) }
+
+func statOf(file string) ([]string, error) {
+	content, err := os.ReadFile(file)
 	if err != nil {
 		return nil, err
 	}
 	end := bytes.LastIndexByte(content, ')')
 	fields := strings.Fields(string(content[end+1:]))
 	if len(fields) < 20 {
-		return nil, fmt.Errorf("read /proc/%d/stat: %d fields", pid, len(fields))
+		return nil, fmt.Errorf("read %s: %d fields", file, len(fields))
 	}
 	return fields, nil
+}
+
+// Stopped tells whether all threads of a process are stopped. A signal that was sent has
+// not arrived yet: until it has, a thread may go on.
+func Stopped(pid int) bool {
+	tasks, err := filepath.Glob(fmt.Sprintf("/proc/%d/task/[0-9]*", pid))
+	if err != nil || len(tasks) == 0 {
+		return true // it is gone
+	}
+	for _, task := range tasks {
+		if fields, err := statOf(task + "/stat"); err == nil && fields[0] != "T" && fields[0] != "t" {
+			return false
+		}
+	}
+	return true
 }
 
 // Memory is the proportional set size in bytes: pages that several processes

@@ -16,6 +16,12 @@ func Start(pid int) (string, error) {
 	return ps(pid, "lstart")
 }
 
+// Stopped tells whether a process is stopped.
+func Stopped(pid int) bool {
+	state, err := ps(pid, "state")
+	return err != nil || strings.HasPrefix(state, "T")
+}
+
 // Memory is the resident memory in bytes; shared pages count fully.
 func Memory(pid int) (int64, error) {
 	text, err := ps(pid, "rss")

@@ -3,8 +3,31 @@ package proc
 import (
 	"os"
 	"os/exec"
+	"syscall"
 	"testing"
+	"time"
 )
+
+func TestAStoppedProcessIsOneWhoseThreadsAllAre(t *testing.T) {
+	t.Parallel()
+	if Stopped(os.Getpid()) {
+		t.Error("this process is stopped")
+	}
+	cmd := exec.Command("sleep", "60")
+	if err := cmd.Start(); err != nil {
+		t.Fatal(err)
+	}
+	defer cmd.Wait()
+	defer cmd.Process.Kill()
+	if err := cmd.Process.Signal(syscall.SIGSTOP); err != nil {
+		t.Fatal(err)
+	}
+	for end := time.Now().Add(10 * time.Second); !Stopped(cmd.Process.Pid); time.Sleep(time.Millisecond) {
+		if time.Now().After(end) {
+			t.Fatal("it does not stop")
+		}
+	}
+}
 
 func TestANumberThatIsUsedAgainIsSomebodyElse(t *testing.T) {
 	t.Parallel()

@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"syscall"
+	"time"
 
 	"github.com/flotilla-dev/flotilla/infra/local/internal/proc"
 )
@@ -55,13 +56,22 @@ func (p *Process) Signal(signal syscall.Signal) (pid int, err error) {
 	return p.status.PID, nil
 }
 
+// pauseLimit bounds how long a process is waited for that was sent SIGSTOP.
+const pauseLimit = 5 * time.Second
+
 // Pause stops the process with SIGSTOP: it keeps its memory, its connections
-// and its ports, and answers nobody.
+// and its ports, and answers nobody any more when Pause returns.
 func (p *Process) Pause() (pid int, err error) {
-	if pid, err = p.Signal(syscall.SIGSTOP); err == nil {
-		p.setPaused(true)
+	if pid, err = p.Signal(syscall.SIGSTOP); err != nil {
+		return pid, err
 	}
-	return pid, err
+	p.setPaused(true)
+	for end := time.Now().Add(pauseLimit); !proc.Stopped(pid); time.Sleep(time.Millisecond) {
+		if time.Now().After(end) {
+			return pid, fmt.Errorf("%s (process %d) was sent SIGSTOP and still runs after %s", p.Name, pid, pauseLimit)
+		}
+	}
+	return pid, nil
 }
 
 // Resume undoes Pause.
