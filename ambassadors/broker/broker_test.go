@@ -130,7 +130,7 @@ func TestWithoutATargetAClientIsToldSoAtOnce(t *testing.T) {
 	if want := "broker: no source names a database: binding has none, file has none"; e.Number != 1429 || e.Message != want {
 		t.Errorf("%d %q", e.Number, e.Message)
 	}
-	if took := time.Since(began); took > time.Second {
+	if took := time.Since(began); took > 8*time.Second {
 		t.Errorf("it took %v", took)
 	}
 	eventually(t, "it is ready nevertheless", func() bool { code, _ := get(t, "http://"+r.Admin+"/readyz"); return code == 200 })
@@ -149,7 +149,7 @@ func TestADeadDatabaseIsToldOfWithoutItsAddress(t *testing.T) {
 		if want := "broker: the database does not answer (1 known of, by environment)"; e.Number != 1429 || e.Message != want {
 			t.Errorf("%d %q", e.Number, e.Message)
 		}
-		if took := time.Since(began); took > time.Second {
+		if took := time.Since(began); took > 8*time.Second {
 			t.Errorf("it took %v", took)
 		}
 	}
@@ -166,17 +166,17 @@ func TestADeadDatabaseIsToldOfWithoutItsAddress(t *testing.T) {
 func TestATargetThatHangsInConnectIsPassedOver(t *testing.T) {
 	t.Parallel()
 	d := newDatabase(t, "second", "127.0.0.1:0")
-	r := start(t, map[string]string{"BROKER_TARGET": blackHole(t) + "," + d.addr(), "BROKER_CONNECT_TIMEOUT": "1s", "BROKER_CHECK_TIMEOUT": "1s"})
+	r := start(t, map[string]string{"BROKER_TARGET": blackHole(t) + "," + d.addr(), "BROKER_CONNECT_TIMEOUT": "3s", "BROKER_CHECK_TIMEOUT": "3s", "BROKER_CONNECT_LIMIT": "30s"})
 	began := time.Now()
 	if name, err := ask(t, r.Data); err != nil || name != "second" {
 		t.Errorf("%q, %v", name, err)
 	}
-	if took := time.Since(began); took > 3*time.Second {
+	if took := time.Since(began); took > 20*time.Second {
 		t.Errorf("it took %v", took)
 	}
 	eventually(t, "it is known to be down", func() bool { return r.status(t).Targets[0].Health == "down" })
 	began = time.Now()
-	if name, err := ask(t, r.Data); err != nil || name != "second" || time.Since(began) > 800*time.Millisecond {
+	if name, err := ask(t, r.Data); err != nil || name != "second" || time.Since(began) > 2500*time.Millisecond {
 		t.Errorf("%q, %v after %v", name, err, time.Since(began))
 	}
 }
@@ -205,7 +205,7 @@ func TestOnlyATargetThatHangsIsRefusedInTime(t *testing.T) {
 	if e := refusedWith(t, r.Data); e.Message != "broker: the database does not answer in time" {
 		t.Errorf("%q", e.Message)
 	}
-	if took := time.Since(began); took > 2*time.Second {
+	if took := time.Since(began); took > 8*time.Second {
 		t.Errorf("it took %v", took)
 	}
 }
@@ -217,7 +217,7 @@ func TestTheDatabaseMovesWhileConnectionsAreOpen(t *testing.T) {
 	a, b := newDatabase(t, "a", "127.0.0.1:0"), newDatabase(t, "b", "127.0.0.1:0")
 	file := filepath.Join(t.TempDir(), "target")
 	aim(t, file, a.addr())
-	r := start(t, map[string]string{"BROKER_FILE": file, "BROKER_DRAIN": "700ms"})
+	r := start(t, map[string]string{"BROKER_FILE": file, "BROKER_DRAIN": "5s"})
 	db := pool(t, r.Data)
 	kept, err := db.Conn(context.Background())
 	if err != nil {
@@ -230,7 +230,7 @@ func TestTheDatabaseMovesWhileConnectionsAreOpen(t *testing.T) {
 	aim(t, file, b.addr())
 	moved := time.Now()
 	eventually(t, "new connections go to the new one", func() bool { name, _ := ask(t, r.Data); return name == "b" })
-	if took := time.Since(moved); took > time.Second {
+	if took := time.Since(moved); took > 4*time.Second {
 		t.Errorf("new connections took %v to move", took)
 	}
 	if name, err := who(kept); err != nil || name != "a" {
@@ -240,7 +240,7 @@ func TestTheDatabaseMovesWhileConnectionsAreOpen(t *testing.T) {
 		t.Errorf("%+v", s.Connections)
 	}
 	eventually(t, "the open connection was closed", func() bool { _, err := who(kept); return err != nil })
-	if took := time.Since(moved); took < 600*time.Millisecond || took > 3*time.Second {
+	if took := time.Since(moved); took < 4900*time.Millisecond {
 		t.Errorf("the open connection lived for %v after the move", took)
 	}
 	if name, err := who(db); err != nil || name != "b" {

@@ -318,7 +318,7 @@ func expiry(t *testing.T, c *memcache.Client, _ string) {
 			return errors.Is(err, memcache.ErrCacheMiss)
 		})
 	}
-	if took := time.Since(start); took < time.Second || took > 5*time.Second {
+	if took := time.Since(start); took < time.Second || took > 20*time.Second {
 		t.Errorf("2 and 3 seconds took %v", took)
 	}
 	_, err := c.Get("forever")

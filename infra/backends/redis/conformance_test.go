@@ -111,7 +111,7 @@ func expiry(t *testing.T, c *client.Client) {
 	must(t, "", c.Set(ctx, "k", "v", 200*time.Millisecond).Err())
 	want(t, "has a TTL", must(t, c.PTTL(ctx, "k").Val(), nil) > 0, true)
 	eventually(t, "the key expired", func() bool { return c.Exists(ctx, "k").Val() == 0 })
-	if took := time.Since(start); took < 170*time.Millisecond || took > time.Second {
+	if took := time.Since(start); took < 170*time.Millisecond || took > 10*time.Second {
 		t.Errorf("a key of 200 ms lived for %v", took)
 	}
 	must(t, "", c.HSet(ctx, "h", "a", 1).Err())
@@ -264,7 +264,7 @@ func blockedTimeout(t *testing.T, c *client.Client) {
 	start := time.Now()
 	_, err := c.XRead(deadline(t), &client.XReadArgs{Streams: []string{"s", "$"}, Block: 100 * time.Millisecond}).Result()
 	want(t, "nothing came", errors.Is(err, client.Nil), true)
-	if took := time.Since(start); took < 90*time.Millisecond || took > 2*time.Second {
+	if took := time.Since(start); took < 90*time.Millisecond || took > 10*time.Second {
 		t.Errorf("it took %v", took)
 	}
 }
