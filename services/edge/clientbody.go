@@ -10,7 +10,7 @@ import (
 	"time"
 
 	"github.com/flotilla-dev/flotilla/internal/h1"
-	"github.com/flotilla-dev/flotilla/services/edge/hop"
+	"github.com/flotilla-dev/flotilla/internal/hop"
 )
 
 // A clientBody is the body of an HTTP/1.1 request on its way upstream. It has

@@ -12,8 +12,8 @@ import (
 	"go.opentelemetry.io/otel/trace"
 
 	"github.com/flotilla-dev/flotilla/internal/certs"
+	"github.com/flotilla-dev/flotilla/internal/guard"
 	"github.com/flotilla-dev/flotilla/internal/problem"
-	"github.com/flotilla-dev/flotilla/services/edge/guard"
 	"github.com/flotilla-dev/flotilla/services/edge/routes"
 )
 

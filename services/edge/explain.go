@@ -6,9 +6,9 @@ import (
 	"time"
 
 	"github.com/flotilla-dev/flotilla/internal/h1"
+	"github.com/flotilla-dev/flotilla/internal/hop"
 	"github.com/flotilla-dev/flotilla/internal/problem"
 	"github.com/flotilla-dev/flotilla/internal/upstream"
-	"github.com/flotilla-dev/flotilla/services/edge/hop"
 )
 
 // errTooSlow is the outcome of a request body below the minimum rate.

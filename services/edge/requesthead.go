@@ -4,7 +4,7 @@ import (
 	"strconv"
 
 	"github.com/flotilla-dev/flotilla/internal/h1"
-	"github.com/flotilla-dev/flotilla/services/edge/hop"
+	"github.com/flotilla-dev/flotilla/internal/hop"
 )
 
 // viaName is how the edge calls itself in Via.

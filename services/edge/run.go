@@ -11,9 +11,9 @@ import (
 	"go.opentelemetry.io/otel"
 
 	"github.com/flotilla-dev/flotilla/internal/certs"
+	"github.com/flotilla-dev/flotilla/internal/guard"
 	"github.com/flotilla-dev/flotilla/internal/process"
 	"github.com/flotilla-dev/flotilla/internal/watch"
-	"github.com/flotilla-dev/flotilla/services/edge/guard"
 	"github.com/flotilla-dev/flotilla/services/edge/routes"
 )
 

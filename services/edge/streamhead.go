@@ -7,7 +7,7 @@ import (
 	"strings"
 
 	"github.com/flotilla-dev/flotilla/internal/h1"
-	"github.com/flotilla-dev/flotilla/services/edge/hop"
+	"github.com/flotilla-dev/flotilla/internal/hop"
 )
 
 // prepare writes the head of the request to the upstream.

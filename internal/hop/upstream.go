@@ -39,7 +39,7 @@ type Options struct {
 	Metrics prometheus.Registerer
 }
 
-// An Upstream is a service behind the edge. Make it with New and let it Run.
+// An Upstream is a service behind the gateway. Make it with New and let it Run.
 type Upstream struct {
 	options Options
 	pool    *upstream.Pool
