@@ -72,6 +72,12 @@ func (u *Upstream) Retries() (allowed, refused uint64) { return u.budget.Counts(
 // Wait returns nil when a replica is usable, or the reason when ctx ends first.
 func (u *Upstream) Wait(ctx context.Context) error { return u.pool.Wait(ctx) }
 
+// Usable returns how many replicas can be used; see upstream.Pool.Usable.
+func (u *Upstream) Usable() (n int, overridden bool) { return u.pool.Usable() }
+
+// Snapshot returns the state of the replicas, for people.
+func (u *Upstream) Snapshot() upstream.Snapshot { return u.pool.Snapshot() }
+
 // Run checks replicas and closes unused connections until ctx is done.
 // Exchanges must have ended before.
 func (u *Upstream) Run(ctx context.Context) error {
@@ -175,6 +181,11 @@ func (u *Upstream) Do(x *Exchange) error {
 		x.Retries++
 	}
 }
+
+// Elsewhere tells whether the request of x, for which Do returned err, may be sent
+// to another upstream: nothing of it was sent, or it may be sent twice and its
+// time is not over.
+func (x *Exchange) Elsewhere(err error) bool { return err == ErrUnavailable || x.again(err) }
 
 // silent tells that a replica is down because it does not answer its checks any
 // more. One that answers that it is not ready is most likely draining, and does
