@@ -187,6 +187,13 @@ func (u *Upstream) Do(x *Exchange) error {
 // time is not over.
 func (x *Exchange) Elsewhere(err error) bool { return err == ErrUnavailable || x.again(err) }
 
+// Unsent tells that nothing of the request for which Do returned err was sent to
+// any replica that is there.
+func Unsent(err error) bool {
+	var failure *Failure
+	return err == ErrUnavailable || errors.As(err, &failure) && !failure.sent && failure.Outcome == upstream.ConnectError
+}
+
 // silent tells that a replica is down because it does not answer its checks any
 // more. One that answers that it is not ready is most likely draining, and does
 // answer the requests that it has.
