@@ -25,5 +25,7 @@ func All() []proof.Pattern {
 		r3(),
 		r4(),
 		r5(),
+		h1(),
+		h2(),
 	}
 }
