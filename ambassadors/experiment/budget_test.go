@@ -7,8 +7,8 @@ import (
 	"testing"
 	"time"
 
-	"github.com/flotilla-dev/flotilla/ambassadors/experiment/measure"
 	"github.com/flotilla-dev/flotilla/ambassadors/experiment/plan"
+	"github.com/flotilla-dev/flotilla/internal/measure"
 	"github.com/flotilla-dev/flotilla/internal/process/processtest"
 )
 

@@ -5,8 +5,8 @@ import (
 	"fmt"
 	"time"
 
-	"github.com/flotilla-dev/flotilla/ambassadors/experiment/measure"
 	"github.com/flotilla-dev/flotilla/ambassadors/experiment/plan"
+	"github.com/flotilla-dev/flotilla/internal/measure"
 )
 
 // judging is how often budgets are looked at: not by requests, which have other things to do.

@@ -9,9 +9,9 @@ import (
 	"strings"
 	"time"
 
-	"github.com/flotilla-dev/flotilla/ambassadors/experiment/measure"
 	"github.com/flotilla-dev/flotilla/ambassadors/experiment/plan"
 	"github.com/flotilla-dev/flotilla/ambassadors/experiment/shadow"
+	"github.com/flotilla-dev/flotilla/internal/measure"
 	"github.com/flotilla-dev/flotilla/internal/problem"
 )
 

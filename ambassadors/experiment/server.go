@@ -11,10 +11,10 @@ import (
 
 	"github.com/flotilla-dev/flotilla/ambassadors/experiment/arm"
 	"github.com/flotilla-dev/flotilla/ambassadors/experiment/identity"
-	"github.com/flotilla-dev/flotilla/ambassadors/experiment/measure"
 	"github.com/flotilla-dev/flotilla/ambassadors/experiment/plan"
 	"github.com/flotilla-dev/flotilla/ambassadors/experiment/shadow"
 	"github.com/flotilla-dev/flotilla/internal/certs"
+	"github.com/flotilla-dev/flotilla/internal/measure"
 )
 
 // A Server splits requests. It is the http.Handler of the data listener, and the transport of its own proxy.

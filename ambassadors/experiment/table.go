@@ -5,9 +5,9 @@ import (
 	"time"
 
 	"github.com/flotilla-dev/flotilla/ambassadors/experiment/arm"
-	"github.com/flotilla-dev/flotilla/ambassadors/experiment/measure"
 	"github.com/flotilla-dev/flotilla/ambassadors/experiment/plan"
 	"github.com/flotilla-dev/flotilla/ambassadors/experiment/shadow"
+	"github.com/flotilla-dev/flotilla/internal/measure"
 )
 
 // A table is a plan that runs. It does not change; what its experiments and shadows have counted does.

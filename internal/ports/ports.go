@@ -39,6 +39,9 @@ var table = map[string]Pair{
 	"lognorm":      {8101, 9101},
 	"dbhealth":     {8102, 9102},
 
+	// Sharded services.
+	"shardproxy": {8103, 9103},
+
 	// Embedded backends, on the ports of the real servers where they are free.
 	"redis":     {6379, 7379},
 	"memcached": {11211, 12211},

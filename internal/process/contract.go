@@ -2,6 +2,7 @@ package process
 
 import (
 	"fmt"
+	"io"
 	"log/slog"
 	"net"
 	"os"
@@ -79,6 +80,16 @@ type Program struct {
 	Renamed  map[string]string // old variable → new variable, read with a warning
 	Families map[string]string // prefixes of variables whose rest the user chooses → meaning
 	Calls    []string          // what it calls: "cache: HTTP", for the catalogue
+	Commands map[string]Command
+}
+
+// A Command is a first argument with which the program does something else than
+// to run. It reads no environment.
+type Command struct {
+	About string // one line: its arguments, and what it does
+	// Run gets the arguments after its own. A config.Error is one about them, with
+	// which the process exits with code 2; any other error means 1.
+	Run func(args []string, stdout io.Writer) error
 }
 
 // A Port is a listener of a program.

@@ -40,7 +40,7 @@ func Version() string {
 
 // Main is the main function of a program. It reads the configuration from the
 // environment, runs until SIGTERM or SIGINT, and exits. Its arguments are
-// --help, --help=json, --version and --healthcheck.
+// --help, --help=json, --version, --healthcheck and the commands of the program.
 func Main[C any](p Program, run func(context.Context, C) error) {
 	os.Exit(execute(p, run, os.Args[1:], os.Environ(), os.Stdout, os.Stderr))
 }
@@ -92,6 +92,10 @@ func command[C any](p Program, args []string, env map[string]string, stdout, std
 	case "--healthcheck":
 		err = healthcheck(p, env)
 	default:
+		if own, known := p.Commands[args[0]]; known {
+			err = own.Run(args[1:], stdout)
+			break
+		}
 		fmt.Fprintf(stderr, "%s takes no argument %q: it is configured by environment variables; --help lists them\n", p.Name, args[0])
 		return exitUsage
 	}
@@ -112,6 +116,9 @@ func help[C any](p Program, out io.Writer) error {
 		for _, old := range slices.Sorted(maps.Keys(p.Renamed)) {
 			fmt.Fprintf(out, "%s is now %s\n", old, p.Renamed[old])
 		}
+	}
+	for _, name := range slices.Sorted(maps.Keys(p.Commands)) {
+		fmt.Fprintf(out, "\n%s %s %s\n", p.Name, name, p.Commands[name].About)
 	}
 	fmt.Fprint(out, "\nArguments: --help, --help=json, --version, --healthcheck (exit 0 when the running process is ready)\n")
 	return nil

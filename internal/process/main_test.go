@@ -5,11 +5,14 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
+	"io"
 	"net"
 	"net/http"
 	"strings"
 	"syscall"
 	"testing"
+
+	"github.com/flotilla-dev/flotilla/internal/config"
 )
 
 type mainConfig struct {
@@ -120,6 +123,34 @@ func TestInheritedDescriptorMustBeOne(t *testing.T) {
 		if ln, err := Listen(t.Context(), addr); err == nil {
 			ln.Close()
 			t.Errorf("%s was accepted", addr)
+		}
+	}
+}
+
+func TestACommandRunsInPlaceOfTheProgram(t *testing.T) {
+	p := sample
+	p.Commands = map[string]Command{"count": {About: "N: counts to N", Run: func(args []string, stdout io.Writer) error {
+		switch {
+		case len(args) != 1:
+			return config.Error{{Variable: "N", Message: "is missing"}}
+		case args[0] == "0":
+			return errors.New("nothing to count")
+		}
+		_, err := io.WriteString(stdout, "to "+args[0])
+		return err
+	}}}
+	for _, c := range []struct {
+		args         []string
+		code         int
+		stdout, told string
+	}{
+		{[]string{"count"}, 2, "", "N"}, {[]string{"count", "0"}, 1, "", "nothing to count"}, {[]string{"count", "3"}, 0, "to 3", ""},
+		{[]string{"cuont"}, 2, "", "cuont"}, {[]string{"--help"}, 0, "sample count N: counts to N\n", ""},
+	} {
+		var out, errs bytes.Buffer
+		code := execute(p, func(context.Context, mainConfig) error { t.Error("the program ran"); return nil }, c.args, nil, &out, &errs)
+		if code != c.code || !strings.Contains(out.String(), c.stdout) || !strings.Contains(errs.String(), c.told) {
+			t.Errorf("%v: exit %d, %q, %q", c.args, code, out.String(), errs.String())
 		}
 	}
 }

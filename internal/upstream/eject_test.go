@@ -122,6 +122,9 @@ func TestWhenAllAreEjectedAllAreUsed(t *testing.T) {
 			if s := p.Snapshot(); s.Panic != (i == 1) {
 				t.Fatalf("%d of 2 ejected: panic %v", i+1, s.Panic)
 			}
+			if n, overridden := p.Usable(); overridden != (i == 1) || n != i+1 {
+				t.Fatalf("%d of 2 ejected: %d usable, overridden %v", i+1, n, overridden)
+			}
 		}
 		e := mustPick(t, p, "", nil)
 		e.Done(OK, 0)

@@ -36,6 +36,13 @@ type EndpointSnapshot struct {
 	Outcomes     map[string]uint64 `json:"outcomes"`
 }
 
+// Usable returns how many endpoints can be used now. overridden tells that all of
+// them are ejected, and used only because nothing else is left. It takes no lock.
+func (p *Pool) Usable() (n int, overridden bool) {
+	v := p.view.Load()
+	return len(v.usable), v.panic
+}
+
 // Snapshot returns the present state.
 func (p *Pool) Snapshot() Snapshot {
 	p.mu.Lock()

@@ -12,6 +12,7 @@ import (
 
 	"github.com/flotilla-dev/flotilla/internal/certs"
 	"github.com/flotilla-dev/flotilla/internal/config"
+	"github.com/flotilla-dev/flotilla/internal/front"
 	"github.com/flotilla-dev/flotilla/internal/ports"
 	"github.com/flotilla-dev/flotilla/internal/process"
 	"github.com/flotilla-dev/flotilla/internal/retry"
@@ -152,6 +153,12 @@ func (c *Config) trusted() ([]netip.Prefix, error) {
 		all = append(all, prefix.Masked())
 	}
 	return all, errors.Join(errs...)
+}
+
+// front are the limits of HTTP/1.1 connections.
+func (c *Config) front() front.Limits {
+	return front.Limits{HeadBytes: int(c.HeaderLimit), Head: c.HeaderTimeout, Idle: c.IdleTimeout, Write: c.WriteTimeout,
+		Rate: int64(c.MinRate), Grace: c.MinRateGrace, Upgraded: c.UpgradeIdle}
 }
 
 func (c *Config) lookup() func(string) (string, bool) {

@@ -10,32 +10,24 @@ import (
 
 	"go.opentelemetry.io/otel/trace"
 
+	"github.com/flotilla-dev/flotilla/internal/front"
+	"github.com/flotilla-dev/flotilla/internal/guard"
 	"github.com/flotilla-dev/flotilla/internal/h1"
 	"github.com/flotilla-dev/flotilla/internal/problem"
-	"github.com/flotilla-dev/flotilla/services/edge/guard"
-	"github.com/flotilla-dev/flotilla/services/edge/hop"
 	"github.com/flotilla-dev/flotilla/services/edge/routes"
 )
 
 // A conn is a client's HTTP/1.1 connection. One goroutine serves it.
 type conn struct {
 	*edge
-	net    net.Conn    // read and written: the TLS connection, or seated itself
+	front.Conn
 	seated *seatedConn // the TCP connection
 	secure bool
 	peer   peer
 	sni    string
 
-	reader *h1.Reader
-	req    h1.Request
-	body   clientBody
-	x      hop.Exchange
-	entry  entry
-	span   trace.Span
-
-	readBy  time.Time // deadlines as set; zero: none
-	writeBy time.Time
-	linger  bool // the client may still be sending when the connection closes
+	entry entry
+	span  trace.Span
 
 	known knownHost // of the request before
 }
@@ -47,14 +39,24 @@ type knownHost struct {
 	host  *routes.Host
 }
 
+// newConn returns a connection of the edge: plain, or secure with the name that
+// its handshake asked for.
+func newConn(e *edge, seated *seatedConn, secure net.Conn, p peer, sni string) *conn {
+	c := &conn{edge: e, seated: seated, secure: secure != nil, peer: p, sni: sni}
+	c.Net, c.TCP, c.Limits, c.Outermost = seated, seated.Conn, &e.limits, true
+	if secure != nil {
+		c.Net = secure
+	}
+	c.Open()
+	return c
+}
+
 // serve reads requests until one of the sides has enough.
 func (c *conn) serve() {
-	c.reader = h1.NewReader(c.net, 0)
-	c.x.Gone, c.x.Interim = c.gone, c.interim
 	defer c.contain()
 	for c.await() && c.serveOne() {
 	}
-	c.hangUp()
+	c.HangUp()
 }
 
 // contain keeps a mistake of ours to the one connection that met it.
@@ -71,14 +73,10 @@ func (c *conn) await() bool {
 	if c.entry.status != 0 { // before the first request the connection is opening
 		c.seated.seat.Enter(guard.Idle)
 	}
-	if c.reader.Wait(c.waitIdle) != nil {
+	began, err := c.Await(c.opening)
+	if !began {
 		return false
 	}
-	if !c.reader.HasHead() {
-		c.seated.seat.Enter(guard.Opening)
-		c.setReadDeadline(time.Now().Add(c.cfg.HeaderTimeout))
-	}
-	err := c.reader.ReadRequest(&c.req, int(c.cfg.HeaderLimit))
 	c.seated.seat.Enter(guard.Busy)
 	if err == nil {
 		return true
@@ -96,31 +94,20 @@ func (c *conn) await() bool {
 	return false
 }
 
-// waitIdle prepares for the wait for a request that has not begun. A deadline
-// that is nearly as far off as a new one will do.
-func (c *conn) waitIdle() {
-	now := time.Now()
-	if idle := c.cfg.IdleTimeout; c.readBy.Before(now.Add(idle-idle/4)) || c.readBy.After(now.Add(idle)) {
-		c.setReadDeadline(now.Add(idle))
-	}
-}
-
-func (c *conn) setReadDeadline(t time.Time) {
-	c.readBy = t
-	_ = c.net.SetReadDeadline(t) // fails only on a closed connection, which the read tells
-}
+// opening tells the guard that the head of a request does not come at once.
+func (c *conn) opening() { c.seated.seat.Enter(guard.Opening) }
 
 // begin starts the account of a request.
 func (c *conn) begin() {
 	c.span = nil
-	c.body.ended.Store(false) // that was the body before
+	c.Begin()
 	c.entry = entry{
 		at: time.Now(), protocol: http1, client: c.peer.text,
-		method: c.req.Method, host: c.req.Host, target: c.req.Target,
+		method: c.Request.Method, host: c.Request.Host, target: c.Request.Target,
 	}
-	for i := range c.req.Fields {
-		if c.req.Fields[i].Kind == h1.UserAgent {
-			c.entry.agent = c.req.Fields[i].Value
+	for i := range c.Request.Fields {
+		if c.Request.Fields[i].Kind == h1.UserAgent {
+			c.entry.agent = c.Request.Fields[i].Value
 		}
 	}
 }
@@ -134,55 +121,50 @@ func (c *conn) serveOne() bool {
 	}
 	r, wrong := c.route()
 	if wrong != nil {
-		return c.refuse(r, wrong, c.bodyIsOver())
+		return c.refuse(r, wrong, c.BodyIsOver())
 	}
 	if err := c.prepare(r); err != nil {
 		return c.refuseError(r, err)
 	}
-	if err := r.upstream.Do(&c.x); err != nil {
+	if err := r.upstream.Do(&c.Exchange); err != nil {
 		return c.refuseError(r, err)
 	}
-	c.entry.status, c.entry.retries, c.entry.waited = c.x.Response.Status, c.x.Retries, c.x.Waited
-	c.entry.upstream = c.x.Endpoint()
-	if c.x.Response.Status == http.StatusSwitchingProtocols {
+	c.entry.status, c.entry.retries, c.entry.waited = c.Exchange.Response.Status, c.Exchange.Retries, c.Exchange.Waited
+	c.entry.upstream = c.Exchange.Endpoint()
+	if c.Exchange.Response.Status == http.StatusSwitchingProtocols {
 		c.tunnel(r)
 		return false
 	}
 	err := c.relay()
-	c.x.Finish()
-	c.linger = !c.bodyIsOver()
+	c.Exchange.Finish()
+	c.Linger = !c.BodyIsOver()
 	if err != nil {
 		c.gaveUp(r)
 		return false
 	}
 	c.finish(r, &c.entry, c.span)
-	return !c.linger && c.persists()
+	return !c.Linger && c.persists()
 }
 
 // route finds where the request goes.
 func (c *conn) route() (*route, *problem.Problem) {
 	s := c.sites.current.Load()
-	if c.known.site != s || c.known.field != string(c.req.Host) {
-		field := string(c.req.Host)
+	if c.known.site != s || c.known.field != string(c.Request.Host) {
+		field := string(c.Request.Host)
 		host, wrong := c.host(s, field, c.sni)
 		if wrong != nil {
 			return nil, wrong
 		}
 		c.known = knownHost{s, field, host}
 	}
-	if wrong := unacceptable(string(c.req.Method)); wrong != nil {
+	if wrong := unacceptable(string(c.Request.Method)); wrong != nil {
 		return nil, wrong
 	}
-	return s.find(c.known.host, string(c.req.Target))
+	return s.find(c.known.host, string(c.Request.Target))
 }
 
-// bodyIsOver tells whether the client's connection stands at the next request:
-// this one has no body, or it was read to its end. Whether it was also sent
-// upstream to its end is no concern of the client.
-func (c *conn) bodyIsOver() bool { return !c.req.HasBody() || c.body.ended.Load() }
-
 // persists tells whether both sides want the connection to live on.
-func (c *conn) persists() bool { return c.req.Persists() && !c.closing.Load() }
+func (c *conn) persists() bool { return c.Request.Persists() && !c.closing.Load() }
 
 // gaveUp ends the account of a request that cannot be answered any more.
 func (c *conn) gaveUp(r *route) {
@@ -190,17 +172,4 @@ func (c *conn) gaveUp(r *route) {
 		c.entry.status = statusGone
 	}
 	c.finish(r, &c.entry, c.span)
-}
-
-// write sends bytes to the client, who has to take them in time.
-func (c *conn) write(b []byte) error {
-	now := time.Now()
-	if limit := c.cfg.WriteTimeout; c.writeBy.Before(now.Add(limit / 2)) {
-		c.writeBy = now.Add(limit)
-		if err := c.net.SetWriteDeadline(c.writeBy); err != nil {
-			return err
-		}
-	}
-	_, err := c.net.Write(b)
-	return err
 }

@@ -106,12 +106,15 @@ func (k *cork) send() bool {
 	return err == nil && !closed
 }
 
+// lastWrite is how long a client has to take what is left at the close.
+const lastWrite = 500 * time.Millisecond
+
 // Close sends what is left and closes the connection. Whoever does not take the
 // rest soon does not get it.
 func (k *cork) Close() error {
 	k.mu.Lock()
 	k.closed = true
-	_ = k.conn.SetWriteDeadline(time.Now().Add(lingerFor)) // as in send
+	_ = k.conn.SetWriteDeadline(time.Now().Add(lastWrite)) // as in send
 	k.by = time.Now().Add(2 * k.limit)
 	k.mu.Unlock()
 	k.signal()

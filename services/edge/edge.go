@@ -12,8 +12,9 @@ import (
 	"go.opentelemetry.io/otel/trace"
 
 	"github.com/flotilla-dev/flotilla/internal/certs"
+	"github.com/flotilla-dev/flotilla/internal/front"
+	"github.com/flotilla-dev/flotilla/internal/guard"
 	"github.com/flotilla-dev/flotilla/internal/problem"
-	"github.com/flotilla-dev/flotilla/services/edge/guard"
 	"github.com/flotilla-dev/flotilla/services/edge/routes"
 )
 
@@ -29,6 +30,7 @@ type edge struct {
 	workers *workers
 	tracer  trace.Tracer // nil: traces are not exported
 	trusted []netip.Prefix
+	limits  front.Limits // of HTTP/1.1 connections
 
 	// always is put into every answer over TLS 1.2 and 1.3 over TCP:
 	// Strict-Transport-Security and Alt-Svc, as lines of a head.

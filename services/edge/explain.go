@@ -5,14 +5,12 @@ import (
 	"net/http"
 	"time"
 
+	"github.com/flotilla-dev/flotilla/internal/front"
 	"github.com/flotilla-dev/flotilla/internal/h1"
+	"github.com/flotilla-dev/flotilla/internal/hop"
 	"github.com/flotilla-dev/flotilla/internal/problem"
 	"github.com/flotilla-dev/flotilla/internal/upstream"
-	"github.com/flotilla-dev/flotilla/services/edge/hop"
 )
-
-// errTooSlow is the outcome of a request body below the minimum rate.
-var errTooSlow = errors.New("the body arrives too slowly")
 
 // retryAfter is what clients are asked to wait after a 502, 503 or 504: most
 // are over as soon as the next check finds a replica.
@@ -55,8 +53,8 @@ func explainBody(err error) *problem.Problem {
 		return problem.New(malformed.Status, malformed.Name, malformed.Detail)
 	case errors.As(err, &tooLong):
 		return problem.New(h1.ErrBodyTooLong.Status, h1.ErrBodyTooLong.Name, h1.ErrBodyTooLong.Detail)
-	case errors.Is(err, errTooSlow), errors.Is(err, hop.ErrBodyLate):
-		return problem.New(http.StatusRequestTimeout, "too-slow", errTooSlow.Error())
+	case errors.Is(err, front.ErrTooSlow), errors.Is(err, hop.ErrBodyLate):
+		return problem.New(http.StatusRequestTimeout, "too-slow", front.ErrTooSlow.Error())
 	}
 	return nil
 }

@@ -11,8 +11,8 @@ import (
 	"go.opentelemetry.io/otel/trace"
 
 	"github.com/flotilla-dev/flotilla/internal/h1"
+	"github.com/flotilla-dev/flotilla/internal/hop"
 	"github.com/flotilla-dev/flotilla/internal/problem"
-	"github.com/flotilla-dev/flotilla/services/edge/hop"
 	"github.com/flotilla-dev/flotilla/services/edge/routes"
 )
 

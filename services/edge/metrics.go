@@ -6,8 +6,8 @@ import (
 	"github.com/prometheus/client_golang/prometheus"
 
 	"github.com/flotilla-dev/flotilla/internal/certs"
+	"github.com/flotilla-dev/flotilla/internal/guard"
 	"github.com/flotilla-dev/flotilla/internal/telemetry"
-	"github.com/flotilla-dev/flotilla/services/edge/guard"
 )
 
 // A protocol is what a client speaks.

@@ -17,7 +17,7 @@ import (
 	"github.com/quic-go/quic-go"
 	h3 "github.com/quic-go/quic-go/http3"
 
-	"github.com/flotilla-dev/flotilla/services/edge/guard"
+	"github.com/flotilla-dev/flotilla/internal/guard"
 )
 
 // A quicServer serves HTTP/3. It is run beside the process's listeners, which

@@ -11,9 +11,9 @@ import (
 	"go.opentelemetry.io/otel"
 
 	"github.com/flotilla-dev/flotilla/internal/certs"
+	"github.com/flotilla-dev/flotilla/internal/guard"
 	"github.com/flotilla-dev/flotilla/internal/process"
 	"github.com/flotilla-dev/flotilla/internal/watch"
-	"github.com/flotilla-dev/flotilla/services/edge/guard"
 	"github.com/flotilla-dev/flotilla/services/edge/routes"
 )
 
@@ -76,7 +76,7 @@ func assemble(p *process.Process, cfg *Config) (*edge, tlsConfigs, error) {
 	if err != nil {
 		return nil, tlsConfigs{}, err
 	}
-	e := &edge{cfg: cfg, log: p.Log, certs: store, metrics: newMetrics(p.Metrics), workers: &workers{}, guard: guard.New(cfg.Connections, cfg.PerAddress)}
+	e := &edge{cfg: cfg, limits: cfg.front(), log: p.Log, certs: store, metrics: newMetrics(p.Metrics), workers: &workers{}, guard: guard.New(cfg.Connections, cfg.PerAddress)}
 	if e.trusted, err = cfg.trusted(); err != nil {
 		return nil, tlsConfigs{}, err
 	}

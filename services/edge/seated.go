@@ -8,7 +8,7 @@ import (
 	"net/netip"
 	"sync"
 
-	"github.com/flotilla-dev/flotilla/services/edge/guard"
+	"github.com/flotilla-dev/flotilla/internal/guard"
 )
 
 // A seatedConn is a client's TCP connection and its seat.

@@ -120,7 +120,7 @@ func (s *server) admit(tcp net.Conn) {
 
 func (s *server) serve(c *seatedConn, p peer) {
 	if s.tls == nil {
-		(&conn{edge: s.edge, net: c, seated: c, peer: p}).serve()
+		newConn(s.edge, c, nil, p, "").serve()
 		return
 	}
 	secure := tls.Server(c, s.tls)
@@ -136,7 +136,7 @@ func (s *server) serve(c *seatedConn, p peer) {
 		s.h2l.give(secure)
 		return
 	}
-	(&conn{edge: s.edge, net: secure, seated: c, secure: true, peer: p, sni: serverName(state)}).serve()
+	newConn(s.edge, c, secure, p, serverName(state)).serve()
 }
 
 func (s *server) handshake(c *tls.Conn) (tls.ConnectionState, error) {

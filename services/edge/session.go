@@ -5,7 +5,7 @@ import (
 	"net/http"
 	"sync/atomic"
 
-	"github.com/flotilla-dev/flotilla/services/edge/guard"
+	"github.com/flotilla-dev/flotilla/internal/guard"
 )
 
 // A session is what all streams of one HTTP/2 or HTTP/3 connection share. It is

@@ -14,7 +14,7 @@ import (
 
 	"github.com/prometheus/client_golang/prometheus"
 
-	"github.com/flotilla-dev/flotilla/services/edge/guard"
+	"github.com/flotilla-dev/flotilla/internal/guard"
 )
 
 // A lateListener accepts its one connection at the moment in which it is closed.
@@ -42,7 +42,8 @@ func (l *lateListener) Addr() net.Addr { return l.conn.LocalAddr() }
 func TestAConnectionAcceptedWhileTheListenerClosesIsServed(t *testing.T) {
 	client, accepted := net.Pipe()
 	defer client.Close()
-	e := &edge{cfg: &Config{IdleTimeout: time.Minute, HeaderTimeout: time.Minute, WriteTimeout: time.Minute, HeaderLimit: 1 << 10},
+	cfg := &Config{IdleTimeout: time.Minute, HeaderTimeout: time.Minute, WriteTimeout: time.Minute, HeaderLimit: 1 << 10}
+	e := &edge{cfg: cfg, limits: cfg.front(),
 		log: slog.New(slog.DiscardHandler), guard: guard.New(1, 1), metrics: newMetrics(prometheus.NewRegistry())}
 	ln := &lateListener{conn: accepted, waits: make(chan struct{}), closed: make(chan struct{})}
 	s := newServer(e, nil)

@@ -14,8 +14,8 @@ import (
 	"github.com/prometheus/client_golang/prometheus"
 
 	"github.com/flotilla-dev/flotilla/internal/certs"
+	"github.com/flotilla-dev/flotilla/internal/hop"
 	"github.com/flotilla-dev/flotilla/internal/upstream"
-	"github.com/flotilla-dev/flotilla/services/edge/hop"
 	"github.com/flotilla-dev/flotilla/services/edge/routes"
 )
 

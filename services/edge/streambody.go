@@ -8,6 +8,7 @@ import (
 	"os"
 	"time"
 
+	"github.com/flotilla-dev/flotilla/internal/front"
 	"github.com/flotilla-dev/flotilla/internal/h1"
 )
 
@@ -65,7 +66,7 @@ func (b *streamBody) Read(p []byte) (int, error) {
 	case b.taken > b.limit:
 		return n, h1.ErrBodyTooLong
 	case err != nil && errors.Is(err, os.ErrDeadlineExceeded):
-		return n, errTooSlow
+		return n, front.ErrTooSlow
 	}
 	return n, err
 }

@@ -6,8 +6,9 @@ import (
 	"strconv"
 	"strings"
 
+	"github.com/flotilla-dev/flotilla/internal/front"
 	"github.com/flotilla-dev/flotilla/internal/h1"
-	"github.com/flotilla-dev/flotilla/services/edge/hop"
+	"github.com/flotilla-dev/flotilla/internal/hop"
 )
 
 // prepare writes the head of the request to the upstream.
@@ -95,7 +96,7 @@ func (s *stream) appendTrace(b []byte, given, state string, r *route) []byte {
 func (s *stream) prepareBody(route *route) error {
 	r, x := s.r, &s.x
 	length := r.ContentLength
-	if length < 0 && replayable(r.Method) && r.Method != http.MethodPut {
+	if length < 0 && front.Replayable(r.Method) && r.Method != http.MethodPut {
 		// The framing of HTTP/3, and of HTTP/2 where the head does not end the
 		// stream, leaves open whether a body follows. These methods rarely have one,
 		// and an upstream must not see one where there is none.
@@ -107,7 +108,7 @@ func (s *stream) prepareBody(route *route) error {
 			length = 0
 		}
 	}
-	x.Replay = length == 0 && replayable(r.Method)
+	x.Replay = length == 0 && front.Replayable(r.Method)
 	x.ToHead = r.Method == http.MethodHead
 	x.Timeout = route.timeout
 	x.Body, x.Chunked, x.Expect, x.Upgrade = nil, false, false, false
@@ -137,7 +138,7 @@ func (s *stream) prepareBody(route *route) error {
 		x.Head = append(x.Head, "Expect: 100-continue\r\n"...)
 	}
 	x.Head = append(x.Head, '\r', '\n')
-	if length > 0 && length <= smallBody && !expects {
+	if length > 0 && length <= front.SmallBody && !expects {
 		at := len(x.Head)
 		x.Head = append(x.Head, make([]byte, length)...)
 		if _, err := io.ReadFull(&s.body, x.Head[at:]); err != nil {

@@ -4,10 +4,14 @@ import (
 	"io"
 	"net/http"
 	"strconv"
+	"sync"
 	"time"
 
 	"github.com/flotilla-dev/flotilla/internal/h1"
 )
+
+// pieces are buffers of answers on their way.
+var pieces = sync.Pool{New: func() any { return new([32 << 10]byte) }}
 
 // relay sends the answer of the replica to the client.
 func (s *stream) relay() error {
@@ -15,7 +19,7 @@ func (s *stream) relay() error {
 	length := x.Length()
 	s.copyHead(length)
 	s.w.WriteHeader(x.Response.Status)
-	buf, _ := pieces.Get().(*[pieceSize]byte)
+	buf, _ := pieces.Get().(*[32 << 10]byte)
 	defer pieces.Put(buf)
 	for !x.Done() {
 		if length != 0 && !x.Ready() {

@@ -4,7 +4,7 @@ import (
 	"sync"
 	"time"
 
-	"github.com/flotilla-dev/flotilla/ambassadors/experiment/measure"
+	"github.com/flotilla-dev/flotilla/internal/measure"
 )
 
 // maxRecent bounds the mismatches that are remembered.

@@ -8,7 +8,7 @@ import (
 	"sync/atomic"
 	"time"
 
-	"github.com/flotilla-dev/flotilla/ambassadors/experiment/measure"
+	"github.com/flotilla-dev/flotilla/internal/measure"
 )
 
 // Options describe a shadow.

@@ -39,7 +39,7 @@ type Options struct {
 	Metrics prometheus.Registerer
 }
 
-// An Upstream is a service behind the edge. Make it with New and let it Run.
+// An Upstream is a service behind the gateway. Make it with New and let it Run.
 type Upstream struct {
 	options Options
 	pool    *upstream.Pool
@@ -71,6 +71,12 @@ func (u *Upstream) Retries() (allowed, refused uint64) { return u.budget.Counts(
 
 // Wait returns nil when a replica is usable, or the reason when ctx ends first.
 func (u *Upstream) Wait(ctx context.Context) error { return u.pool.Wait(ctx) }
+
+// Usable returns how many replicas can be used; see upstream.Pool.Usable.
+func (u *Upstream) Usable() (n int, overridden bool) { return u.pool.Usable() }
+
+// Snapshot returns the state of the replicas, for people.
+func (u *Upstream) Snapshot() upstream.Snapshot { return u.pool.Snapshot() }
 
 // Run checks replicas and closes unused connections until ctx is done.
 // Exchanges must have ended before.
@@ -174,6 +180,18 @@ func (u *Upstream) Do(x *Exchange) error {
 		}
 		x.Retries++
 	}
+}
+
+// Elsewhere tells whether the request of x, for which Do returned err, may be sent
+// to another upstream: nothing of it was sent, or it may be sent twice and its
+// time is not over.
+func (x *Exchange) Elsewhere(err error) bool { return err == ErrUnavailable || x.again(err) }
+
+// Unsent tells that nothing of the request for which Do returned err was sent to
+// any replica that is there.
+func Unsent(err error) bool {
+	var failure *Failure
+	return err == ErrUnavailable || errors.As(err, &failure) && !failure.sent && failure.Outcome == upstream.ConnectError
 }
 
 // silent tells that a replica is down because it does not answer its checks any

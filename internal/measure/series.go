@@ -15,6 +15,7 @@ type Series struct {
 
 	mu    sync.Mutex // guards all below
 	since time.Time
+	begun time.Time // of what the window has
 	whole counts
 	parts [steps]counts
 	at    int64 // number of the newest part since the epoch
@@ -30,6 +31,15 @@ type Summary struct {
 	Requests uint64
 	Errors   uint64
 	P50, P99 time.Duration
+	Over     time.Duration // the time in which it was counted
+}
+
+// Rate is the requests per second.
+func (s Summary) Rate() float64 {
+	if s.Over <= 0 {
+		return 0
+	}
+	return float64(s.Requests) / s.Over.Seconds()
 }
 
 // ErrorShare is the errors as a part of the requests, 0 of none.
@@ -45,7 +55,8 @@ func NewSeries(window time.Duration, clock func() time.Time) *Series {
 	if clock == nil {
 		clock = time.Now
 	}
-	return &Series{window: window, clock: clock, since: clock()}
+	now := clock()
+	return &Series{window: window, clock: clock, since: now, begun: now}
 }
 
 // Record counts a request.
@@ -78,7 +89,9 @@ func (s *Series) turn() {
 func (s *Series) Whole() (Summary, time.Time) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	return s.whole.summary(), s.since
+	sum := s.whole.summary()
+	sum.Over = s.clock().Sub(s.since)
+	return sum, s.since
 }
 
 // Window is what was counted within the window.
@@ -92,14 +105,18 @@ func (s *Series) Window() Summary {
 		sum.errors += s.parts[i].errors
 		sum.latency.add(&s.parts[i].latency)
 	}
-	return sum.summary()
+	summary := sum.summary()
+	step := int64(max(s.window/steps, 1))
+	now := s.clock()
+	summary.Over = min(time.Duration(now.UnixNano()-(s.at-steps+1)*step), now.Sub(s.begun))
+	return summary
 }
 
 // Forget empties the window, not the whole.
 func (s *Series) Forget() {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	s.parts = [steps]counts{}
+	s.parts, s.begun = [steps]counts{}, s.clock()
 }
 
 func (c *counts) summary() Summary {

@@ -1,5 +1,5 @@
 // Package hop makes the one HTTP/1.1 exchange with a replica that stands behind
-// a request to the edge, whatever protocol the client speaks.
+// a request to a gateway, whatever protocol the client speaks.
 //
 // An Upstream picks replicas (internal/upstream), keeps their connections alive
 // and spends the retry budget. An Exchange is one request and its answer. The

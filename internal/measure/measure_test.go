@@ -12,7 +12,7 @@ func TestTheWindowForgetsAndTheWholeDoesNot(t *testing.T) {
 		s.Record(time.Duration(i+1)*time.Millisecond, i%2 == 0)
 		now = now.Add(time.Second)
 	}
-	if w := s.Window(); w.Requests != 5 || w.Errors != 2 { // the first second is out
+	if w := s.Window(); w.Requests != 5 || w.Errors != 2 || w.Over != 5*time.Second || w.Rate() != 1 { // the first second is out
 		t.Errorf("%+v", w)
 	}
 	now = now.Add(-time.Hour)
@@ -21,7 +21,7 @@ func TestTheWindowForgetsAndTheWholeDoesNot(t *testing.T) {
 		t.Errorf("a clock that goes backwards: %+v", w)
 	}
 	now = now.Add(2 * time.Hour)
-	if w := s.Window(); w != (Summary{}) {
+	if w := s.Window(); w != (Summary{Over: 5 * time.Second}) {
 		t.Errorf("%+v", w)
 	}
 	if w, since := s.Whole(); w.Requests != 7 || w.Errors != 4 || since != time.Unix(1000, 0) {

@@ -1,4 +1,4 @@
-package edge
+package front
 
 import (
 	"io"
@@ -6,8 +6,10 @@ import (
 	"testing"
 	"time"
 
-	"github.com/flotilla-dev/flotilla/internal/h1"
+	"go.uber.org/goleak"
 )
+
+func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 
 // A body that was read to its end may be stopped all the same, because sending
 // it failed. The request that follows on the connection must not suffer by that.
@@ -15,9 +17,9 @@ func TestABodyStoppedAfterItsEndLeavesTheConnectionUsable(t *testing.T) {
 	client, server := net.Pipe()
 	defer client.Close()
 	defer server.Close()
-	cfg := &Config{IdleTimeout: time.Minute, MinRate: 1, MinRateGrace: time.Minute}
-	c := &conn{edge: &edge{cfg: cfg}, net: server, reader: h1.NewReader(server, 0)}
-	c.setReadDeadline(time.Now().Add(cfg.IdleTimeout)) // as it was idle before
+	c := &Conn{Net: server, TCP: server, Limits: &Limits{Idle: time.Minute, Rate: 1, Grace: time.Minute}}
+	c.Open()
+	c.setReadDeadline(time.Now().Add(c.Limits.Idle)) // as it was idle before
 	said := make(chan error, 1)
 	go func() {
 		_, err := io.WriteString(client, "POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 3\r\n\r\n")
@@ -29,24 +31,24 @@ func TestABodyStoppedAfterItsEndLeavesTheConnectionUsable(t *testing.T) {
 		}
 		said <- err
 	}()
-	if err := c.reader.ReadRequest(&c.req, 1<<10); err != nil {
+	if err := c.reader.ReadRequest(&c.Request, 1<<10); err != nil {
 		t.Fatal(err)
 	}
 	c.body.start(c, 1<<10)
-	if c.bodyIsOver() {
+	if c.BodyIsOver() {
 		t.Error("a body is over before it was read")
 	}
 	if b, err := io.ReadAll(&c.body); string(b) != "abc" || err != nil {
 		t.Fatalf("%q, %v", b, err)
 	}
-	if !c.bodyIsOver() {
+	if !c.BodyIsOver() {
 		t.Error("a body that was read to its end is not over")
 	}
 	c.body.Stop()
 	if err := c.reader.Wait(c.waitIdle); err != nil {
 		t.Fatalf("wait for the next request: %v", err)
 	}
-	if err := c.reader.ReadRequest(&c.req, 1<<10); err != nil || c.req.HasBody() {
+	if err := c.reader.ReadRequest(&c.Request, 1<<10); err != nil || c.Request.HasBody() {
 		t.Errorf("the next request: %v", err)
 	}
 	if err := <-said; err != nil {

@@ -1,4 +1,4 @@
-package edge
+package front
 
 import (
 	"syscall"
@@ -8,8 +8,8 @@ import (
 
 // gone tells whether the client closed its connection. TCP tells of that only
 // who reads, and while an answer is awaited nobody does; so the kernel is asked.
-func (c *conn) gone() bool {
-	sc, ok := c.seated.Conn.(syscall.Conn)
+func (c *Conn) gone() bool {
+	sc, ok := c.TCP.(syscall.Conn)
 	if !ok {
 		return false
 	}

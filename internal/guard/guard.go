@@ -1,4 +1,4 @@
-// Package guard bounds how many connections the edge holds, in total and per
+// Package guard bounds how many connections a gateway holds, in total and per
 // client address, and decides who has to go when a bound is reached.
 //
 // Refusing the newest would let whoever came first keep everybody else out, and

@@ -1,0 +1,234 @@
+package shardproxy
+
+import (
+	"errors"
+	"net"
+	"net/http"
+	"net/netip"
+	"os"
+	"runtime/debug"
+	"time"
+
+	"github.com/flotilla-dev/flotilla/internal/front"
+	"github.com/flotilla-dev/flotilla/internal/guard"
+	"github.com/flotilla-dev/flotilla/internal/h1"
+	"github.com/flotilla-dev/flotilla/internal/hop"
+	"github.com/flotilla-dev/flotilla/internal/problem"
+	"github.com/flotilla-dev/flotilla/services/shardproxy/layout"
+)
+
+// A conn is a client's connection. One goroutine serves it.
+type conn struct {
+	*proxy
+	front.Conn
+	seated  *seatedConn
+	secure  bool
+	peer    netip.Addr
+	trusted bool   // a proxy whose X-Forwarded-* are believed
+	text    string // of peer
+
+	at     time.Time // when the request was read
+	served bool      // a request was read before
+	key    []byte
+	shard  *shard // that the request was sent to, nil before
+	inside bool   // it counts among the shard's requests in flight
+}
+
+func newConn(p *proxy, seated *seatedConn, secure net.Conn) *conn {
+	c := &conn{proxy: p, seated: seated, secure: secure != nil, peer: seated.addr, text: seated.addr.String()}
+	c.trusted = p.cfg.Trusted.Trusts(c.peer)
+	c.Net, c.TCP, c.Limits = seated, seated.Conn, &p.limits
+	if secure != nil {
+		c.Net = secure
+	}
+	c.Open()
+	return c
+}
+
+// serve reads requests until one of the sides has enough.
+func (c *conn) serve() {
+	defer c.contain()
+	for c.await() && c.serveOne() {
+	}
+	c.HangUp()
+}
+
+// contain keeps a mistake of ours to the one connection that met it.
+func (c *conn) contain() {
+	if mistake := recover(); mistake != nil {
+		if c.inside {
+			c.leave()
+		}
+		c.log.Error("request panicked", "panic", mistake, "stack", string(debug.Stack()))
+		c.seated.Close()
+	}
+}
+
+// await reads the head of the next request. It returns false when there is none or it is
+// not one; then the client knows why.
+func (c *conn) await() bool {
+	if c.served { // before the first request the connection is opening
+		c.seated.seat.Enter(guard.Idle)
+	}
+	began, err := c.Await(c.opening)
+	if !began {
+		return false
+	}
+	c.seated.seat.Enter(guard.Busy)
+	c.begin()
+	if err == nil {
+		return true
+	}
+	defer c.metrics.active.Dec()
+	var malformed *h1.Error
+	switch {
+	case errors.As(err, &malformed):
+		c.refuse(problem.New(malformed.Status, malformed.Name, malformed.Detail), false)
+	case errors.Is(err, os.ErrDeadlineExceeded):
+		c.refuse(problem.New(http.StatusRequestTimeout, "too-slow", "the head of the request did not arrive in time"), false)
+	default:
+		c.finish(statusGone)
+	}
+	return false
+}
+
+// opening tells the guard that the head of a request does not come at once.
+func (c *conn) opening() { c.seated.seat.Enter(guard.Opening) }
+
+// begin starts the account of a request.
+func (c *conn) begin() {
+	c.Begin()
+	c.at, c.served, c.shard = time.Now(), true, nil
+	c.metrics.active.Inc()
+}
+
+// serveOne answers the request that was read. It returns whether the connection can carry
+// another one.
+func (c *conn) serveOne() bool {
+	defer c.metrics.active.Dec()
+	switch method := string(c.Request.Method); method {
+	case http.MethodConnect, http.MethodTrace:
+		return c.refuse(problem.New(http.StatusMethodNotAllowed, "method-not-allowed", "this server does not do "+method), c.BodyIsOver())
+	}
+	c.prepare()
+	err := c.Complete(int64(c.cfg.BodyLimit))
+	if err == nil {
+		err = c.exchange()
+	}
+	if err != nil {
+		return c.refuseError(err)
+	}
+	defer c.leave()
+	status := c.Exchange.Response.Status
+	c.shard.load.series.Record(c.Exchange.Waited, status >= 500)
+	if status == http.StatusSwitchingProtocols {
+		c.tunnel()
+		return false
+	}
+	_, err = c.Relay(c.Framing(), c.appendAnswerHead)
+	c.Exchange.Finish()
+	c.Linger = !c.BodyIsOver()
+	if err != nil {
+		c.finish(statusGone)
+		return false
+	}
+	c.finish(status)
+	return !c.Linger && c.persists()
+}
+
+// exchange sends the request to the shard of its key. After success the caller calls
+// leave.
+func (c *conn) exchange() error {
+	t := c.table.Load()
+	c.key = t.key.Append(c.key[:0], c)
+	h := layout.Of(c.key)
+	c.recent.See(h)
+	c.standIn.Request()
+	c.Exchange.Timeout = c.cfg.AnswerTimeout
+	var failed tried
+	err := hop.ErrUnavailable
+	for {
+		at := c.choose(t, h, &failed)
+		if at < 0 {
+			return err
+		}
+		c.enter(t.shards[at])
+		err = c.shard.Do(&c.Exchange)
+		if err == nil {
+			c.shard.reached()
+			if at != t.Owner(h) {
+				c.shard.load.standIns.Add(1)
+			}
+			return nil
+		}
+		c.leave()
+		if now := c.table.Load(); err == hop.ErrUnavailable && now != t {
+			t, failed = now, tried{} // its shard has left since; with the new table it may be another
+			continue
+		}
+		if hop.Unsent(err) && err != hop.ErrUnavailable {
+			c.shard.unreachable()
+		}
+		failed.add(at)
+		if !c.goesOn(err, &failed) {
+			return err
+		}
+	}
+}
+
+// goesOn tells whether another shard may be asked after err.
+func (c *conn) goesOn(err error, failed *tried) bool {
+	if c.cfg.Loss == Fail || failed.full() {
+		return false
+	}
+	left := c.cfg.AnswerTimeout - time.Since(c.at)
+	if left <= 0 {
+		return false
+	}
+	c.Exchange.Timeout = left
+	lost := c.shard.lost()
+	switch {
+	case hop.Unsent(err) && lost:
+		return true // as if it had come later, when the other shard is the first to be asked
+	case hop.Unsent(err), lost && c.Exchange.Elsewhere(err):
+		return c.standIn.Retry()
+	}
+	return false
+}
+
+// enter and leave count the requests that a shard has at the moment.
+func (c *conn) enter(s *shard) {
+	c.shard, c.inside = s, true
+	s.load.inFlight.Add(1)
+	c.inFlight.Add(1)
+}
+
+func (c *conn) leave() {
+	c.inside = false
+	c.shard.load.inFlight.Add(-1)
+	c.inFlight.Add(-1)
+}
+
+// persists tells whether both sides want the connection to live on.
+func (c *conn) persists() bool { return c.Request.Persists() && !c.closing.Load() }
+
+// tunnel lets client and replica speak another protocol after a 101.
+func (c *conn) tunnel() {
+	c.metrics.upgraded.Inc()
+	defer c.metrics.upgraded.Dec()
+	if _, err := c.Tunnel(); err != nil {
+		c.finish(statusGone)
+		return
+	}
+	c.finish(http.StatusSwitchingProtocols)
+}
+
+// finish ends the account of a request.
+func (c *conn) finish(status int) {
+	took := time.Since(c.at)
+	if c.shard == nil {
+		c.metrics.refused.observe(status, took)
+		return
+	}
+	c.shard.load.duration.observe(status, took)
+}

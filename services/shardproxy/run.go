@@ -1,0 +1,93 @@
+package shardproxy
+
+import (
+	"context"
+	"strings"
+
+	"github.com/flotilla-dev/flotilla/internal/certs"
+	"github.com/flotilla-dev/flotilla/internal/country"
+	"github.com/flotilla-dev/flotilla/internal/guard"
+	"github.com/flotilla-dev/flotilla/internal/process"
+	"github.com/flotilla-dev/flotilla/internal/watch"
+	"github.com/flotilla-dev/flotilla/services/shardproxy/recent"
+)
+
+// Run serves until ctx ends; see package process for how it ends.
+func Run(ctx context.Context, cfg Config) error {
+	if err := cfg.validate(); err != nil {
+		return err
+	}
+	roots, err := certs.OpenRoots(cfg.CAFile)
+	if err != nil {
+		return err
+	}
+	countries := country.Documentation()
+	if cfg.CountryFile != "" {
+		if countries, err = country.Open(cfg.CountryFile); err != nil {
+			return err
+		}
+	}
+	text, err := watch.Read(cfg.ConfigFile)
+	if err != nil {
+		return err
+	}
+	p, err := process.Open(ctx, Program, cfg.Contract, cfg)
+	if err != nil {
+		return err
+	}
+	run, cancel := context.WithCancel(context.WithoutCancel(ctx))
+	proxy := &proxy{cfg: &cfg, limits: cfg.limits(), log: p.Log, registry: p.Metrics, metrics: newMetrics(p.Metrics),
+		guard: guard.New(cfg.Connections, cfg.PerAddress), roots: roots, countries: countries,
+		recent: recent.New(cfg.RecentKeys, cfg.RecentFor, nil), standIn: cfg.Limits.Budget(), run: run, loads: map[string]*load{}}
+	if err := proxy.first(text); err != nil {
+		cancel()
+		proxy.work.Wait()
+		p.Close()
+		return err
+	}
+	p.Metrics.MustRegister(newCollector(proxy))
+	proxy.routes(p.Admin.Protect)
+	p.Go("roots", func(ctx context.Context) error { roots.Watch(ctx, p.Log); return nil })
+	p.Go("file", func(ctx context.Context) error {
+		defer proxy.work.Wait()
+		defer cancel()
+		watch.File(ctx, cfg.ConfigFile, text, proxy.reload)
+		return nil
+	})
+	proxy.readyWithReplicas(p)
+	s := newServer(proxy)
+	p.Serve(s)
+	stop := context.AfterFunc(ctx, func() { proxy.drain(s) })
+	defer stop()
+	p.Log.Info("shardproxy starts", "file", cfg.ConfigFile, "layout", proxy.table.Load().id, "shards", len(proxy.table.Load().shards))
+	return p.Run(ctx)
+}
+
+// readyWithReplicas makes the process ready when every shard has a replica.
+func (p *proxy) readyWithReplicas(process *process.Process) {
+	ready := process.Health.Gate("shards", "the replicas of the shards were not found yet")
+	process.Go("first replicas", func(ctx context.Context) error {
+		// In the end a shard that is lost is what SHARDPROXY_SHARD_LOSS is for.
+		ctx, cancel := context.WithTimeout(ctx, p.cfg.FirstReplicas)
+		defer cancel()
+		if err := p.wait(ctx); err != nil {
+			p.log.Warn("ready without all shards", "error", err)
+		}
+		ready.Open()
+		return nil
+	})
+}
+
+// drain begins the end, before the listener is closed: answers ask clients to open their
+// next connection elsewhere. A listener that others share is left at once, so that the next
+// connection is surely not ours.
+func (p *proxy) drain(s *server) {
+	p.closing.Store(true)
+	if strings.HasPrefix(p.cfg.ListenAddr, "fd:") {
+		s.mu.Lock()
+		defer s.mu.Unlock()
+		if s.listener != nil {
+			_ = s.listener.Close() // Shutdown closes it again, which is no harm
+		}
+	}
+}
