@@ -21,6 +21,8 @@ func h1() proof.Pattern {
 		{Name: "memcached", Question: "Ten memcached, each of room for a twentieth of the data, filled alike or sharded: which share do they hold, and how often does a request hit?", Run: heldByMemcached},
 		{Name: "http", Question: "And ten HTTP caches?", Run: heldByCaches},
 		{Name: "lost", Question: "One of three shards is lost and comes back: what does it cost the origin, with and without replicas?", Run: shardLost},
+		{Name: "http-lost", Question: "And one of three shards of HTTP caches?", Run: cacheLost},
+		{Name: "rolling", Question: "Every HTTP cache is restarted at peak, one after another: what becomes of the hit rate, with and without replicas?", Run: rollingShards},
 		{Name: "capacity", Question: "A tier of 1,000 requests/s behind caches with a hit rate of 50 %, half of which are killed: does it serve 2,000, 1,500, 1,333/s?", Run: capacityOfShards},
 	}}
 }

@@ -7,10 +7,8 @@ import (
 	"math/rand/v2"
 	"time"
 
-	"github.com/flotilla-dev/flotilla/internal/sharding"
 	"github.com/flotilla-dev/flotilla/loadtest/chart"
 	"github.com/flotilla-dev/flotilla/loadtest/openloop"
-	"github.com/flotilla-dev/flotilla/loadtest/placing"
 	"github.com/flotilla-dev/flotilla/loadtest/proof"
 	"github.com/flotilla-dev/flotilla/loadtest/rig"
 )
@@ -191,12 +189,11 @@ const (
 	heldMemory = "2MiB"
 )
 
-// heldByCaches does the same with ten HTTP caches: behind a balancer that takes any of them, or the one that nginx's
-// "hash $request_uri consistent" would.
+// heldByCaches does the same with ten HTTP caches: behind a balancer that takes any of them, and behind the sharding proxy.
 func heldByCaches(ctx context.Context, r *proof.Report) error {
 	g := rig.New(r)
 	defer g.Close()
-	if err := g.Build(ctx, "cache"); err != nil {
+	if err := g.Build(ctx, "cache", "shardproxy"); err != nil {
 		return err
 	}
 	origin := &rig.Origin{}
@@ -209,21 +206,81 @@ func heldByCaches(ctx context.Context, r *proof.Report) error {
 	}
 	data := dataOf * room
 	r.Log("each has room for %d pages of %d KiB; %d pages", room, heldPage>>10, data)
-	order, err := sharding.NewOrder("nginx", placing.Shards(cachesOf))
-	if err != nil {
-		return err
-	}
-	alike, err := holdCaches(ctx, r, g, origin, "alike", data, func(string) int { return rand.IntN(cachesOf) })
+	alike, err := holdAlike(ctx, r, g, origin, data)
 	if err != nil {
 		return fmt.Errorf("filled alike: %w", err)
 	}
-	sharded, err := holdCaches(ctx, r, g, origin, "sharded", data, func(path string) int { return order.First(sharding.CRC32([]byte(path)), nil) })
+	sharded, err := holdSharded(ctx, r, g, origin, data)
 	if err != nil {
 		return fmt.Errorf("sharded: %w", err)
 	}
-	alike.together = 1 - math.Pow(1-alike.each, cachesOf) // each keeps its own choice
-	r.Note("The client chooses the cache, by nginx's placement for the request's target. What all hold together is counted where they are sharded, and computed where each keeps what it likes.")
+	r.Note("Sharded by services/shardproxy, key uri, placement of nginx. What all hold together is counted where they are sharded, and computed where each keeps what it likes.")
 	return claimHeld(r, alike, sharded)
+}
+
+// holdAlike sends each request to any of the caches.
+func holdAlike(ctx context.Context, r *proof.Report, g *rig.Rig, origin *rig.Origin, data int) (h holding, err error) {
+	procs, err := heldCaches(ctx, g, origin, "alike")
+	if err != nil {
+		return h, err
+	}
+	defer killAll(procs)
+	var clients []*openloop.Client
+	for _, p := range procs {
+		client, err := plain(p.Data)
+		if err != nil {
+			return h, err
+		}
+		defer client.Close()
+		clients = append(clients, client)
+	}
+	h.hitRate, err = hitRateOf(ctx, r, data, func(ctx context.Context, _ int) openloop.Answer {
+		return clients[rand.IntN(cachesOf)].Get(ctx, heldPath(rand.IntN(data)), nil)
+	})
+	if err != nil {
+		return h, err
+	}
+	held, err := pagesOfAll(ctx, procs)
+	h.each = float64(held) / cachesOf / float64(data)
+	h.together = 1 - math.Pow(1-h.each, cachesOf) // each keeps its own choice
+	return h, err
+}
+
+// holdSharded sends each request to the proxy.
+func holdSharded(ctx context.Context, r *proof.Report, g *rig.Rig, origin *rig.Origin, data int) (h holding, err error) {
+	procs, err := heldCaches(ctx, g, origin, "sharded")
+	if err != nil {
+		return h, err
+	}
+	defer killAll(procs)
+	var shards [][]*rig.Proc
+	for _, p := range procs {
+		shards = append(shards, []*rig.Proc{p})
+	}
+	proxy, err := shardProxy(ctx, g, "shardproxy", shards)
+	if err != nil {
+		return h, err
+	}
+	defer proxy.Kill()
+	client, err := plain(proxy.Data)
+	if err != nil {
+		return h, err
+	}
+	defer client.Close()
+	h.hitRate, err = hitRateOf(ctx, r, data, func(ctx context.Context, _ int) openloop.Answer {
+		return client.Get(ctx, heldPath(rand.IntN(data)), nil)
+	})
+	if err != nil {
+		return h, err
+	}
+	held, err := pagesOfAll(ctx, procs)
+	h.together = float64(held) / float64(data) // no page is in two shards
+	h.each = h.together / cachesOf
+	return h, err
+}
+
+func heldCaches(ctx context.Context, g *rig.Rig, origin *rig.Origin, name string) ([]*rig.Proc, error) {
+	return cachesNamed(ctx, g, origin, name, cachesOf, map[string]string{"CACHE_MEMORY": heldMemory})
 }
 
 func heldPath(n int) string { return fmt.Sprintf("/%d/page-%d", heldPage, n) }
@@ -260,38 +317,13 @@ func pagesOf(ctx context.Context, p *rig.Proc) (int, error) {
 	return held.Resources, err
 }
 
-func holdCaches(ctx context.Context, r *proof.Report, g *rig.Rig, origin *rig.Origin, name string, data int, choose func(path string) int) (h holding, err error) {
-	var procs []*rig.Proc
-	var clients []*openloop.Client
-	for i := range cachesOf {
-		p, err := cacheBefore(ctx, g, fmt.Sprintf("%s-%d", name, i), origin.Upstream(), map[string]string{"CACHE_MEMORY": heldMemory, "CACHE_ACCESS_LOG": "0"})
-		if err != nil {
-			return h, err
-		}
-		defer p.Kill()
-		client, err := plain(p.Data)
-		if err != nil {
-			return h, err
-		}
-		defer client.Close()
-		procs, clients = append(procs, p), append(clients, client)
-	}
-	h.hitRate, err = hitRateOf(ctx, r, data, func(ctx context.Context, _ int) openloop.Answer {
-		path := heldPath(rand.IntN(data))
-		return clients[choose(path)].Get(ctx, path, nil)
-	})
-	if err != nil {
-		return h, err
-	}
-	held := 0
+func pagesOfAll(ctx context.Context, procs []*rig.Proc) (sum int, err error) {
 	for _, p := range procs {
 		n, err := pagesOf(ctx, p)
 		if err != nil {
-			return h, err
+			return 0, err
 		}
-		held += n
+		sum += n
 	}
-	h.together = float64(held) / float64(data) // no page is in two shards
-	h.each = h.together / cachesOf
-	return h, nil
+	return sum, nil
 }

@@ -6,11 +6,14 @@ import (
 	"net/http"
 	"net/netip"
 	"strings"
+	"sync"
 	"testing"
+	"time"
 
 	"github.com/flotilla-dev/flotilla/internal/country"
 	"github.com/flotilla-dev/flotilla/internal/shardkey"
 	"github.com/flotilla-dev/flotilla/loadtest/openloop"
+	"github.com/flotilla-dev/flotilla/loadtest/proof"
 	"github.com/flotilla-dev/flotilla/loadtest/rig"
 )
 
@@ -116,5 +119,59 @@ func TestAnAsideGoesOnWithoutItsCache(t *testing.T) {
 			t.Error("counts are not forgotten")
 		}
 		g.Close()
+	}
+}
+
+func TestASecondsHitRateIsCountedOnItsOwn(t *testing.T) {
+	t.Parallel()
+	h := &hitsBySecond{begin: time.Now().Add(-time.Second)}
+	for i := range rollRate {
+		a := openloop.Answer{Status: 200, Cache: "c; hit"}
+		if i%4 == 0 {
+			a.Cache = "c; fwd=miss"
+		}
+		h.count(a)
+	}
+	h.count(openloop.Answer{Err: errors.New("refused"), Cache: "c; hit"})
+	if rate, worst := h.rates(); rate > 0.75 || rate < 0.74 || worst > 0.76 {
+		t.Errorf("rate %v, worst second %v", rate, worst)
+	}
+	h.reset()
+	if rate, worst := h.rates(); rate != 0 || worst != 1 {
+		t.Errorf("after a reset: %v, %v", rate, worst)
+	}
+}
+
+// What was in the cache of a lost server is missing once, and a cache that never fills is told.
+func TestALossIsCountedByPasses(t *testing.T) {
+	t.Parallel()
+	g := &rig.Rig{Dir: t.TempDir(), Root: "../..", Log: t.Logf}
+	defer g.Close()
+	p, err := g.Start(t.Context(), rig.Spec{Name: "sleeper", Path: "sh", Args: []string{"-c", "sleep 600"}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	var mu sync.Mutex // guards held
+	held := map[int]bool{}
+	c := &lossRig{
+		keys: 100, first: p, held: func() (int, error) { return 25, nil }, back: func() error { return nil },
+		get: func(_ context.Context, n int) openloop.Answer {
+			mu.Lock()
+			defer mu.Unlock()
+			known := held[n] && (n >= 25 || !p.Ended())
+			if held[n] = true; known {
+				return openloop.Answer{Status: 200, Cache: "c; hit"}
+			}
+			return openloop.Answer{Status: 200}
+		},
+	}
+	table := &proof.Table{}
+	l, err := loseShard(t.Context(), table, "test", func() (*lossRig, error) { return c, nil })
+	if err != nil || l.share != 0.25 || l.lost != 0.25 || l.again != 0.25 || l.back != 0 || l.failed != 0 || len(table.Rows) != 1 {
+		t.Errorf("%+v, %v", l, err)
+	}
+	c.get = func(context.Context, int) openloop.Answer { return openloop.Answer{Status: 200} }
+	if _, err := loseShard(t.Context(), table, "test", func() (*lossRig, error) { return c, nil }); err == nil || !strings.Contains(err.Error(), "are still missing") {
+		t.Errorf("%v", err)
 	}
 }
