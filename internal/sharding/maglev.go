@@ -1,5 +1,10 @@
 package sharding
 
+import (
+	"cmp"
+	"slices"
+)
+
 // maglev is a table of which each server claims slots in turn, in an order of its own.
 // Shares are as even as a table allows; when a server joins or leaves, a few keys move
 // between the others too.
@@ -31,6 +36,8 @@ func newMaglev(servers []Server) Order {
 	if len(claims) == 0 {
 		return maglev(nil)
 	}
+	// Turns are in the order of names, as everybody has to fill in the same table, however he learnt the servers.
+	slices.SortFunc(claims, func(a, b *claimant) int { return cmp.Compare(servers[a.server].Name, servers[b.server].Name) })
 	table := make(maglev, size)
 	for i := range table {
 		table[i] = unclaimed

@@ -25,6 +25,9 @@ type Order interface {
 //	rendezvous  every server bids for every key (Thaler and Ravishankar, 1998)
 //	maglev      a table that is filled in turns (Eisenbud and others, 2016)
 //
+// modulo and jump number the servers: everybody has to list them in the same order. The others place by
+// name; the list decides only where two points of ketama or nginx are at one place, as it does in the originals.
+//
 // The hash of a key for nginx is the function CRC32; others take any that is spread over
 // 64 bits, and ketama the low 32.
 func NewOrder(name string, servers []Server) (Order, error) {
@@ -36,7 +39,12 @@ func NewOrder(name string, servers []Server) (Order, error) {
 		return nil, err
 	}
 	total := 0
+	seen := make(map[string]bool, len(servers))
 	for _, s := range servers {
+		if seen[s.Name] {
+			return nil, fmt.Errorf("server %q is there twice", s.Name)
+		}
+		seen[s.Name] = true
 		total += s.Weight
 	}
 	if total > MaxTotal {

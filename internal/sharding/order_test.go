@@ -9,6 +9,7 @@ import (
 	"testing"
 
 	"github.com/cespare/xxhash/v2"
+	"pgregory.net/rapid"
 )
 
 // hashOf is a hash that an order can use.
@@ -19,7 +20,7 @@ func hashOf(order, key string) uint64 {
 	return xxhash.Sum64String(key)
 }
 
-func ordered(t testing.TB, name string, servers []Server) Order {
+func ordered(t rapid.TB, name string, servers []Server) Order {
 	t.Helper()
 	o, err := NewOrder(name, servers)
 	if err != nil {
@@ -260,12 +261,30 @@ func TestALookUpAllocatesNothing(t *testing.T) {
 
 func BenchmarkOrders(b *testing.B) {
 	for _, name := range OrderNames() {
-		o := ordered(b, name, shards(10))
+		for _, n := range []int{10, 100, 1000} {
+			o := ordered(b, name, shards(n))
+			b.Run(fmt.Sprintf("%s/%d", name, n), func(b *testing.B) {
+				hash := uint64(0)
+				for b.Loop() {
+					hash += 0x9e3779b97f4a7c15
+					o.First(hash, nil)
+				}
+			})
+		}
+	}
+}
+
+func BenchmarkBounded(b *testing.B) {
+	servers := shards(10)
+	load := func(i int) int64 { return int64(90 + i) }
+	for _, name := range OrderNames() {
+		bounded := NewBounded(ordered(b, name, servers), servers, 1.25)
 		b.Run(name, func(b *testing.B) {
+			b.ReportAllocs()
 			hash := uint64(0)
 			for b.Loop() {
 				hash += 0x9e3779b97f4a7c15
-				o.First(hash, nil)
+				bounded.First(hash, 945, load, nil)
 			}
 		})
 	}

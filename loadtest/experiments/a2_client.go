@@ -135,6 +135,12 @@ func (c *memcachedClient) read() (string, error) {
 
 // memcachedConnections asks a memcached how many clients it has, beside the one that asks.
 func memcachedConnections(ctx context.Context, addr string) (int, error) {
+	n, err := memcachedStat(ctx, addr, "curr_connections")
+	return n - 1, err
+}
+
+// memcachedStat asks a memcached for one of its numbers.
+func memcachedStat(ctx context.Context, addr, name string) (int, error) {
 	c, err := dialMemcached(ctx, addr)
 	if err != nil {
 		return 0, err
@@ -155,14 +161,14 @@ func memcachedConnections(ctx context.Context, addr string) (int, error) {
 		if strings.HasPrefix(line, "END") {
 			break
 		}
-		if value, found := strings.CutPrefix(strings.TrimSpace(line), "STAT curr_connections "); found {
+		if value, found := strings.CutPrefix(strings.TrimSpace(line), "STAT "+name+" "); found {
 			if n, err = strconv.Atoi(value); err != nil {
 				return 0, err
 			}
 		}
 	}
 	if n < 0 {
-		return 0, fmt.Errorf("stats of %s do not tell the connections", addr)
+		return 0, fmt.Errorf("stats of %s do not tell %s", addr, name)
 	}
-	return n - 1, nil
+	return n, nil
 }

@@ -25,6 +25,8 @@ func All() []proof.Pattern {
 		r3(),
 		r4(),
 		r5(),
+		h1(),
+		h2(),
 		h3(),
 	}
 }

@@ -74,6 +74,7 @@ var packages = map[string]string{
 	"dbhealth":      "./adapters/dbhealth/cmd/dbhealth",
 	"lognorm":       "./adapters/lognorm/cmd/lognorm",
 	"redismetrics":  "./adapters/redismetrics/cmd/redismetrics",
+	"shardproxy":    "./services/shardproxy/cmd/shardproxy",
 }
 
 // Build compiles programs; what has not changed is not linked again.
