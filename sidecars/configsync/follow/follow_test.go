@@ -14,8 +14,8 @@ import (
 	"go.etcd.io/etcd/api/v3/v3rpc/rpctypes"
 	clientv3 "go.etcd.io/etcd/client/v3"
 
-	"github.com/flotilla-dev/flotilla/sidecars/configsync/etcdclient"
-	"github.com/flotilla-dev/flotilla/sidecars/configsync/internal/etcdtest"
+	"github.com/flotilla-dev/flotilla/internal/etcdclient"
+	"github.com/flotilla-dev/flotilla/internal/etcdclient/etcdtest"
 )
 
 var program string // the embedded etcd
