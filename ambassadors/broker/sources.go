@@ -60,7 +60,8 @@ const etcdTimeout = 2 * time.Second
 
 func etcd(p *process.Process, cfg Config) (*clientv3.Client, error) {
 	settings := etcdclient.Settings{
-		Endpoints: cfg.endpoints(), CAFile: cfg.EtcdCAFile, User: cfg.EtcdUser, PasswordFile: cfg.EtcdPasswordFile, Timeout: etcdTimeout,
+		Endpoints: cfg.endpoints(),
+		Access:    etcdclient.Access{CAFile: cfg.EtcdCAFile, User: cfg.EtcdUser, PasswordFile: cfg.EtcdPasswordFile, Timeout: etcdTimeout},
 	}
 	client, err := settings.Open(context.Background()) // closed below, when the process has drained
 	if err != nil {

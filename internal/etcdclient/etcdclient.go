@@ -23,9 +23,15 @@ import (
 	"github.com/flotilla-dev/flotilla/internal/watch"
 )
 
-// Settings are the parameters of a program that uses etcd.
+// Settings are the parameters of a program that needs etcd. One that can do without
+// has Endpoints of its own that may be empty, and an Access.
 type Settings struct {
-	Endpoints    []string      `env:"ENDPOINTS,required,notEmpty" doc:"members of etcd: host:port, comma-separated"`
+	Endpoints []string `env:"ENDPOINTS,required,notEmpty" doc:"members of etcd: host:port, comma-separated"`
+	Access
+}
+
+// Access is how etcd is spoken to, wherever it is.
+type Access struct {
 	CAFile       string        `env:"CA_FILE" doc:"PEM file of the authorities that certify etcd, read once; without it the connection is plain"`
 	CertFile     string        `env:"CERT_FILE" doc:"certificate (PEM) to show to etcd, read again for each connection"`
 	KeyFile      string        `env:"KEY_FILE" doc:"its private key (PEM)"`

@@ -24,13 +24,13 @@ var program string // the embedded etcd
 func TestMain(m *testing.M) { etcdtest.Main(m, func(path string) { program = path }) }
 
 func TestEveryWrongSettingIsNamed(t *testing.T) {
-	wrong := etcdclient.Settings{Endpoints: []string{"http://etcd:2379"}, CertFile: "c", User: "u"}.Validate("X_ETCD_")
+	wrong := etcdclient.Settings{Endpoints: []string{"http://etcd:2379"}, Access: etcdclient.Access{CertFile: "c", User: "u"}}.Validate("X_ETCD_")
 	for _, name := range []string{"X_ETCD_ENDPOINTS", "X_ETCD_KEY_FILE", "X_ETCD_CA_FILE", "X_ETCD_PASSWORD_FILE", "X_ETCD_TIMEOUT"} {
 		if !strings.Contains(wrong.Error(), name) {
 			t.Errorf("%s is not named in: %v", name, wrong)
 		}
 	}
-	right := etcdclient.Settings{Endpoints: []string{"etcd:2379"}, Timeout: time.Second}
+	right := etcdclient.Settings{Endpoints: []string{"etcd:2379"}, Access: etcdclient.Access{Timeout: time.Second}}
 	if wrong := right.Validate("X_"); len(wrong) > 0 {
 		t.Error(wrong)
 	}
@@ -41,9 +41,9 @@ func TestFilesThatCannotBeUsedAreAnError(t *testing.T) {
 	if err := os.WriteFile(garbage, []byte("no certificate"), 0o600); err != nil {
 		t.Fatal(err)
 	}
-	for _, s := range []etcdclient.Settings{{CAFile: garbage}, {CAFile: garbage + "-none"}, {User: "u", PasswordFile: garbage + "-none"}} {
-		s.Endpoints, s.Timeout = []string{"etcd:2379"}, time.Second
-		if client, err := s.Open(t.Context()); err == nil {
+	for _, s := range []etcdclient.Access{{CAFile: garbage}, {CAFile: garbage + "-none"}, {User: "u", PasswordFile: garbage + "-none"}} {
+		s.Timeout = time.Second
+		if client, err := (etcdclient.Settings{Endpoints: []string{"etcd:2379"}, Access: s}).Open(t.Context()); err == nil {
 			client.Close()
 			t.Errorf("%+v was opened", s)
 		}
@@ -52,7 +52,7 @@ func TestFilesThatCannotBeUsedAreAnError(t *testing.T) {
 
 func TestAClientComesBackWithItsEtcd(t *testing.T) {
 	server := etcdtest.Start(t, program)
-	client, err := etcdclient.Settings{Endpoints: []string{server.Addr}, Timeout: time.Second}.Open(t.Context())
+	client, err := etcdclient.Settings{Endpoints: []string{server.Addr}, Access: etcdclient.Access{Timeout: time.Second}}.Open(t.Context())
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -75,7 +75,7 @@ func TestAClientComesBackWithItsEtcd(t *testing.T) {
 }
 
 func TestThatNobodyListensIsNoErrorOfOpen(t *testing.T) {
-	client, err := etcdclient.Settings{Endpoints: []string{nettest.Refuse(t)}, Timeout: time.Second}.Open(t.Context())
+	client, err := etcdclient.Settings{Endpoints: []string{nettest.Refuse(t)}, Access: etcdclient.Access{Timeout: time.Second}}.Open(t.Context())
 	if err != nil {
 		t.Fatal(err)
 	}

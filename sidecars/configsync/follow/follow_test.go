@@ -32,7 +32,7 @@ type following struct {
 
 func follow(t *testing.T, addr string, f Follower) *following {
 	t.Helper()
-	client, err := etcdclient.Settings{Endpoints: []string{addr}, Timeout: time.Second}.Open(t.Context())
+	client, err := etcdclient.Settings{Endpoints: []string{addr}, Access: etcdclient.Access{Timeout: time.Second}}.Open(t.Context())
 	if err != nil {
 		t.Fatal(err)
 	}
