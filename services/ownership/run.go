@@ -26,11 +26,6 @@ func Run(ctx context.Context, cfg Config) error {
 	if err := cfg.validate(); err != nil {
 		return err
 	}
-	store, err := cfg.Store.Open(ctx)
-	if err != nil {
-		return err
-	}
-	defer store.Close()
 	var addr net.Addr
 	told := cfg.OnListen
 	cfg.OnListen = func(data, admin net.Addr) {
@@ -43,6 +38,12 @@ func Run(ctx context.Context, cfg Config) error {
 	if err != nil {
 		return err
 	}
+	store, err := cfg.Store.Open(ctx, p.Log)
+	if err != nil {
+		p.Close()
+		return err
+	}
+	defer store.Close()
 	s, err := newService(p, cfg, addr, store)
 	if err != nil {
 		p.Close()

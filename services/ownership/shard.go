@@ -95,7 +95,7 @@ func (s *shard) end(ctx context.Context, t *term) {
 	finish, cancel := context.WithDeadline(context.WithoutCancel(ctx), t.lease.Deadline())
 	t.finish(finish)
 	cancel()
-	release, cancel := context.WithTimeout(context.WithoutCancel(ctx), s.cfg.Store.Etcd.Timeout)
+	release, cancel := context.WithTimeout(context.WithoutCancel(ctx), s.cfg.Store.Timeout())
 	defer cancel()
 	err := t.lease.Resign(release)
 	why := reason(context.Cause(t.lease.Context()))
