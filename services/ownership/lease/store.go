@@ -28,6 +28,7 @@ type Record struct {
 	Left    time.Duration // until the store takes it away, at the time of the answer; 0 when unknown
 	Since   time.Time     // by the holder's clock, for people
 	Ended   string        // why the last one no longer holds it, when the store knows: Resigned or Expired
+	Before  string        // the same of the one before the holder, as the holder found it
 	Version string        // "" for a record that was never looked at
 }
 

@@ -53,7 +53,11 @@ func (s *Store) put(ctx context.Context, now lease.Record, granted *clientv3.Lea
 	}
 	// The store may grant more than was asked for. Relying on less is never wrong.
 	ttl = min(ttl, time.Duration(granted.TTL)*time.Second)
-	text, err := json.Marshal(value{Holder: holder, Since: time.Now().UTC(), TTL: ttl.Milliseconds()})
+	before := now.Ended
+	if before == "" {
+		before = lease.Expired // or deleted, or never there
+	}
+	text, err := json.Marshal(value{Holder: holder, Since: time.Now().UTC(), TTL: ttl.Milliseconds(), Before: before})
 	if err != nil {
 		return lease.Grant{}, fmt.Errorf("write the record: %w", err)
 	}

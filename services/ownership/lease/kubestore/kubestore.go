@@ -49,7 +49,7 @@ func (s *Store) record(name string, o object) lease.Record {
 		return r
 	}
 	if left := o.ttl() - time.Since(s.sight(name, o.version())); left > 0 {
-		r.Holder, r.Token, r.Left = o.Spec.HolderIdentity, token, left
+		r.Holder, r.Token, r.Left, r.Before = o.Spec.HolderIdentity, token, left, o.annotation(beforeAnnotation)
 	} else {
 		r.Ended = lease.Expired
 	}
@@ -77,8 +77,12 @@ func (s *Store) Acquire(ctx context.Context, name, holder string, ttl time.Durat
 	if err != nil {
 		return lease.Grant{}, held(err)
 	}
-	if s.record(name, o).Holder != "" {
+	found := s.record(name, o)
+	if found.Holder != "" {
 		return lease.Grant{}, lease.ErrHeld
+	}
+	if found.Ended != "" {
+		o.annotate(beforeAnnotation, found.Ended)
 	}
 	number, err := o.number()
 	if err != nil {

@@ -9,8 +9,12 @@ import (
 	"github.com/flotilla-dev/flotilla/services/ownership/lease"
 )
 
-// tokenAnnotation has the fencing token of the holder.
-const tokenAnnotation = "flotilla.dev/fencing-token"
+// The annotations have the fencing token of the holder, and why the one before does
+// not hold it any more.
+const (
+	tokenAnnotation  = "flotilla.dev/fencing-token"
+	beforeAnnotation = "flotilla.dev/before"
+)
 
 // An object is a Lease as the API writes it. What is in its metadata beside the
 // annotation is somebody else's, and is sent back as it came.
@@ -86,9 +90,8 @@ func (o object) number() (uint64, error) {
 
 // token is that of the holder; 0 where somebody else wrote the Lease.
 func (o object) token() (lease.Token, error) {
-	annotations, _ := o.Metadata["annotations"].(map[string]any)
-	text, there := annotations[tokenAnnotation].(string)
-	if !there {
+	text := o.annotation(tokenAnnotation)
+	if text == "" {
 		return 0, nil
 	}
 	n, err := strconv.ParseUint(text, 10, 64)
@@ -99,12 +102,22 @@ func (o object) token() (lease.Token, error) {
 }
 
 func (o *object) setToken(t lease.Token) {
+	o.annotate(tokenAnnotation, strconv.FormatUint(uint64(t), 10))
+}
+
+func (o *object) annotate(key, value string) {
 	annotations, _ := o.Metadata["annotations"].(map[string]any)
 	if annotations == nil {
 		annotations = map[string]any{}
 	}
-	annotations[tokenAnnotation] = strconv.FormatUint(uint64(t), 10)
+	annotations[key] = value
 	o.Metadata["annotations"] = annotations
+}
+
+func (o object) annotation(key string) string {
+	annotations, _ := o.Metadata["annotations"].(map[string]any)
+	value, _ := annotations[key].(string)
+	return value
 }
 
 // ttl is how long the holder may be silent.

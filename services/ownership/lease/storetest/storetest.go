@@ -169,8 +169,17 @@ func expiry(s *suite) {
 	if r.Ended == lease.Resigned {
 		s.Errorf("%+v did not resign", r)
 	}
-	if second := s.acquire(s.b, "second"); second.Token <= first.Token {
+	second := s.acquire(s.b, "second")
+	if second.Token <= first.Token {
 		s.Errorf("token %d after %d", second.Token, first.Token)
+	}
+	if r, err := s.a.Next(s.ctx, s.name, lease.Record{}); err != nil || r.Before != lease.Expired {
+		s.Errorf("%+v, %v", r, err)
+	}
+	s.release(s.b, second)
+	s.acquire(s.a, "first")
+	if r, err := s.b.Next(s.ctx, s.name, lease.Record{}); err != nil || r.Before != lease.Resigned {
+		s.Errorf("%+v, %v", r, err)
 	}
 }
 
