@@ -3,6 +3,7 @@ module github.com/flotilla-dev/flotilla/loadtest
 go 1.26.0
 
 require (
+	github.com/anishathalye/porcupine v1.3.1
 	github.com/flotilla-dev/flotilla/internal v0.0.0
 	github.com/go-sql-driver/mysql v1.10.1
 	github.com/quic-go/quic-go v0.65.0
