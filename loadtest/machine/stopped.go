@@ -6,7 +6,9 @@ import (
 )
 
 // Stopped tells whether all threads of a process stand still, as after SIGSTOP: the
-// signal reaches one after the other.
+// signal reaches one after the other. One that the kernel does not interrupt, such as the
+// parent of a child that was stopped between its fork and its exec, runs no instruction
+// of its own before it has stopped, too.
 func Stopped(pid int) (bool, error) {
 	dir := fmt.Sprintf("/proc/%d/task", pid)
 	threads, err := os.ReadDir(dir)
@@ -22,7 +24,7 @@ func Stopped(pid int) (bool, error) {
 		if err != nil {
 			return false, err
 		}
-		if s.state != 'T' {
+		if s.state != 'T' && s.state != 'D' {
 			return false, nil
 		}
 	}
