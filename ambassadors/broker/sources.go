@@ -2,8 +2,6 @@ package broker
 
 import (
 	"context"
-	"crypto/tls"
-	"crypto/x509"
 	"encoding/json"
 	"fmt"
 	"log/slog"
@@ -12,14 +10,13 @@ import (
 	"time"
 
 	clientv3 "go.etcd.io/etcd/client/v3"
-	"go.uber.org/zap"
 
 	"github.com/flotilla-dev/flotilla/ambassadors/broker/osb"
 	"github.com/flotilla-dev/flotilla/ambassadors/broker/source"
+	"github.com/flotilla-dev/flotilla/internal/etcdclient"
 	"github.com/flotilla-dev/flotilla/internal/httpclient"
 	"github.com/flotilla-dev/flotilla/internal/process"
 	"github.com/flotilla-dev/flotilla/internal/retry"
-	"github.com/flotilla-dev/flotilla/internal/watch"
 )
 
 // sources makes the sources that are configured, in their order. needed is
@@ -62,29 +59,13 @@ func sources(p *process.Process, cfg Config, needed <-chan struct{}) ([]source.S
 const etcdTimeout = 2 * time.Second
 
 func etcd(p *process.Process, cfg Config) (*clientv3.Client, error) {
-	password, err := readSecret("BROKER_ETCD_PASSWORD_FILE", cfg.EtcdPasswordFile)
+	settings := etcdclient.Settings{
+		Endpoints: cfg.endpoints(),
+		Access:    etcdclient.Access{CAFile: cfg.EtcdCAFile, User: cfg.EtcdUser, PasswordFile: cfg.EtcdPasswordFile, Timeout: etcdTimeout},
+	}
+	client, err := settings.Open(context.Background()) // closed below, when the process has drained
 	if err != nil {
-		return nil, err
-	}
-	c := clientv3.Config{
-		Endpoints: cfg.endpoints(), Username: cfg.EtcdUser, Password: password, DialTimeout: etcdTimeout,
-		DialKeepAliveTime: 10 * time.Second, DialKeepAliveTimeout: 3 * time.Second,
-		Logger: zap.NewNop(), // what matters is in the errors
-	}
-	if cfg.EtcdCAFile != "" {
-		pem, err := watch.Read(cfg.EtcdCAFile)
-		if err != nil {
-			return nil, fmt.Errorf("read BROKER_ETCD_CA_FILE: %w", err)
-		}
-		roots := x509.NewCertPool()
-		if !roots.AppendCertsFromPEM(pem) {
-			return nil, fmt.Errorf("read BROKER_ETCD_CA_FILE: %s has no certificate", cfg.EtcdCAFile)
-		}
-		c.TLS = &tls.Config{RootCAs: roots, MinVersion: tls.VersionTLS12}
-	}
-	client, err := clientv3.New(c)
-	if err != nil {
-		return nil, fmt.Errorf("etcd: %w", err)
+		return nil, fmt.Errorf("BROKER_ETCD_…: %w", err)
 	}
 	p.Go("etcd", func(ctx context.Context) error {
 		<-ctx.Done()

@@ -39,6 +39,10 @@ var table = map[string]Pair{
 	"lognorm":      {8101, 9101},
 	"dbhealth":     {8102, 9102},
 
+	// Ownership: its replicas, and the workers that they dispatch to.
+	"ownership": {8104, 9104},
+	"ledger":    {8105, 9105},
+
 	// Embedded backends, on the ports of the real servers where they are free.
 	"redis":     {6379, 7379},
 	"memcached": {11211, 12211},

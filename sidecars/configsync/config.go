@@ -11,9 +11,9 @@ import (
 	"time"
 
 	"github.com/flotilla-dev/flotilla/internal/config"
+	"github.com/flotilla-dev/flotilla/internal/etcdclient"
 	"github.com/flotilla-dev/flotilla/internal/notify"
 	"github.com/flotilla-dev/flotilla/internal/process"
-	"github.com/flotilla-dev/flotilla/sidecars/configsync/etcdclient"
 	"github.com/flotilla-dev/flotilla/sidecars/configsync/syntax"
 )
 

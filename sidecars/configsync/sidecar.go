@@ -10,8 +10,8 @@ import (
 
 	"github.com/labstack/echo/v4"
 
+	"github.com/flotilla-dev/flotilla/internal/etcdclient"
 	"github.com/flotilla-dev/flotilla/internal/notify"
-	"github.com/flotilla-dev/flotilla/sidecars/configsync/etcdclient"
 	"github.com/flotilla-dev/flotilla/sidecars/configsync/folder"
 	"github.com/flotilla-dev/flotilla/sidecars/configsync/follow"
 )

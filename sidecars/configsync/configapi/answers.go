@@ -1,7 +1,6 @@
 package configapi
 
 import (
-	"context"
 	"crypto/sha256"
 	"crypto/subtle"
 	"encoding/json"
@@ -15,11 +14,9 @@ import (
 
 	"github.com/labstack/echo/v4"
 	"go.etcd.io/etcd/api/v3/v3rpc/rpctypes"
-	"google.golang.org/grpc/codes"
-	"google.golang.org/grpc/status"
 
+	"github.com/flotilla-dev/flotilla/internal/etcdclient"
 	"github.com/flotilla-dev/flotilla/internal/problem"
-	"github.com/flotilla-dev/flotilla/sidecars/configsync/etcdclient"
 )
 
 func (s *service) mayWrite(r *http.Request) bool {
@@ -219,32 +216,8 @@ func explain(err error) *problem.Problem {
 		return problem.New(http.StatusInsufficientStorage, "configs-full", "there are as many configurations as there may be; delete one first")
 	case errors.Is(err, rpctypes.ErrNoSpace):
 		return problem.New(http.StatusInsufficientStorage, "configs-full", etcdclient.Explain(err))
-	case unavailable(err):
+	case etcdclient.Unavailable(err):
 		return problem.New(http.StatusServiceUnavailable, "store-unavailable", etcdclient.Explain(err)+"; whether a change was made is known when it is sent again").Retry(retryAfter)
 	}
 	return nil
-}
-
-// unavailable tells whether etcd may answer the same request later.
-func unavailable(err error) bool {
-	if errors.Is(err, context.DeadlineExceeded) || errors.Is(err, context.Canceled) {
-		return true
-	}
-	switch code := status.Code(unwrapped(err)); code {
-	case codes.Unavailable, codes.DeadlineExceeded, codes.Canceled:
-		return true
-	}
-	var known rpctypes.EtcdError
-	return errors.As(err, &known) && known.Code() == codes.Unavailable
-}
-
-// unwrapped is the innermost error, which is gRPC's.
-func unwrapped(err error) error {
-	for {
-		inner := errors.Unwrap(err)
-		if inner == nil {
-			return err
-		}
-		err = inner
-	}
 }

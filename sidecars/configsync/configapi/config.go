@@ -5,8 +5,8 @@ import (
 	"strings"
 
 	"github.com/flotilla-dev/flotilla/internal/config"
+	"github.com/flotilla-dev/flotilla/internal/etcdclient"
 	"github.com/flotilla-dev/flotilla/internal/process"
-	"github.com/flotilla-dev/flotilla/sidecars/configsync/etcdclient"
 )
 
 // Program is configapi as a process of the fleet.

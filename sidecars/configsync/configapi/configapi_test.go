@@ -18,10 +18,10 @@ import (
 	"github.com/labstack/echo/v4"
 	clientv3 "go.etcd.io/etcd/client/v3"
 
+	"github.com/flotilla-dev/flotilla/internal/etcdclient/etcdtest"
 	"github.com/flotilla-dev/flotilla/internal/openapi"
 	"github.com/flotilla-dev/flotilla/internal/process"
 	"github.com/flotilla-dev/flotilla/internal/process/processtest"
-	"github.com/flotilla-dev/flotilla/sidecars/configsync/internal/etcdtest"
 )
 
 var program string // the embedded etcd

@@ -13,8 +13,8 @@ import (
 	clientv3 "go.etcd.io/etcd/client/v3"
 
 	"github.com/flotilla-dev/flotilla/internal/cable"
-	"github.com/flotilla-dev/flotilla/sidecars/configsync/etcdclient"
-	"github.com/flotilla-dev/flotilla/sidecars/configsync/internal/etcdtest"
+	"github.com/flotilla-dev/flotilla/internal/etcdclient"
+	"github.com/flotilla-dev/flotilla/internal/etcdclient/etcdtest"
 )
 
 var program string // the embedded etcd
@@ -31,7 +31,7 @@ type following struct {
 
 func follow(t *testing.T, addr string, f Follower) *following {
 	t.Helper()
-	client, err := etcdclient.Settings{Endpoints: []string{addr}, Timeout: time.Second}.Open(t.Context())
+	client, err := etcdclient.Settings{Endpoints: []string{addr}, Access: etcdclient.Access{Timeout: time.Second}}.Open(t.Context())
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -1,4 +1,4 @@
-// Package etcdclient connects the programs of this module to etcd, and puts what
+// Package etcdclient connects a program to etcd by its parameters, and puts what
 // goes wrong there into a few words that may be shown.
 package etcdclient
 
@@ -16,14 +16,22 @@ import (
 	"go.uber.org/zap"
 	"google.golang.org/grpc"
 	"google.golang.org/grpc/backoff"
+	"google.golang.org/grpc/codes"
+	"google.golang.org/grpc/status"
 
 	"github.com/flotilla-dev/flotilla/internal/config"
 	"github.com/flotilla-dev/flotilla/internal/watch"
 )
 
-// Settings are the parameters of a program that uses etcd.
+// Settings are the parameters of a program that needs etcd. One that can do without
+// has Endpoints of its own that may be empty, and an Access.
 type Settings struct {
-	Endpoints    []string      `env:"ENDPOINTS,required,notEmpty" doc:"members of etcd: host:port, comma-separated"`
+	Endpoints []string `env:"ENDPOINTS,required,notEmpty" doc:"members of etcd: host:port, comma-separated"`
+	Access
+}
+
+// Access is how etcd is spoken to, wherever it is.
+type Access struct {
 	CAFile       string        `env:"CA_FILE" doc:"PEM file of the authorities that certify etcd, read once; without it the connection is plain"`
 	CertFile     string        `env:"CERT_FILE" doc:"certificate (PEM) to show to etcd, read again for each connection"`
 	KeyFile      string        `env:"KEY_FILE" doc:"its private key (PEM)"`
@@ -126,4 +134,29 @@ func Explain(err error) string {
 		return "etcd does not permit this to the user"
 	}
 	return "etcd cannot be used"
+}
+
+// Unavailable tells whether etcd may answer the same request later. What became
+// of the request is not known then: it may have been carried out.
+func Unavailable(err error) bool {
+	if errors.Is(err, context.DeadlineExceeded) || errors.Is(err, context.Canceled) {
+		return true
+	}
+	switch status.Code(innermost(err)) {
+	case codes.Unavailable, codes.DeadlineExceeded, codes.Canceled:
+		return true
+	}
+	var known rpctypes.EtcdError
+	return errors.As(err, &known) && known.Code() == codes.Unavailable
+}
+
+// innermost is the error of gRPC within those that say what was being done.
+func innermost(err error) error {
+	for {
+		inner := errors.Unwrap(err)
+		if inner == nil {
+			return err
+		}
+		err = inner
+	}
 }
