@@ -42,6 +42,7 @@ type Cable struct {
 	delays  [2]time.Duration // to the server, to the client
 	changed chan struct{}    // closed and replaced at every change
 	joints  map[*joint]bool
+	held    int // directions that wait with something
 }
 
 // joint is a client's connection and that to the server for it.
@@ -99,6 +100,20 @@ func (c *Cable) Open() int {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	return len(c.joints)
+}
+
+// Held is in how many directions of its connections something was sent and has not passed
+// yet: what a silence keeps, or a delay.
+func (c *Cable) Held() int {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.held
+}
+
+func (c *Cable) hold(n int) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.held += n
 }
 
 func (c *Cable) change(what func()) {
@@ -211,6 +226,8 @@ func (c *Cable) pump(j *joint, to, from net.Conn, d Direction) {
 // pass waits until something may pass; false: the connection was cut.
 func (c *Cable) pass(j *joint, d Direction) bool {
 	read := time.Now()
+	c.hold(1)
+	defer c.hold(-1)
 	for {
 		c.mu.Lock()
 		silent, delay, changed := c.silent&d != 0, c.delays[d-1], c.changed

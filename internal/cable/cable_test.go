@@ -5,6 +5,7 @@ import (
 	"io"
 	"net"
 	"os"
+	"runtime"
 	"testing"
 	"time"
 
@@ -161,8 +162,17 @@ func TestASilentDirectionKeepsWhatWasSent(t *testing.T) {
 			send(t, d.to(p), "the other way")
 			receive(t, d.from(p), "the other way")
 			nothing(t, d.to(p))
+			if n := p.cable.Held(); n != 1 {
+				t.Errorf("%d directions hold something", n)
+			}
 			p.cable.Mend()
 			receive(t, d.to(p), "late")
+			// It has passed a moment before it is no longer counted.
+			for deadline := time.Now().Add(patience); p.cable.Held() != 0; runtime.Gosched() {
+				if time.Now().After(deadline) {
+					t.Fatal("it is still held")
+				}
+			}
 		})
 	}
 }

@@ -93,12 +93,18 @@ func TestASeedIsAPlan(t *testing.T) {
 
 func TestWhatWasBegunIsEnded(t *testing.T) {
 	var begun, ended atomic.Int64
-	between := 0
-	if err := draws(1, &begun, &ended).Run(t.Context(), 10, func(context.Context) error { between++; return nil }); err != nil {
-		t.Fatal(err)
-	}
-	if begun.Load() != 10 || ended.Load() != 10 || between != 10 {
-		t.Errorf("%d begun, %d ended, %d between", begun.Load(), ended.Load(), between)
+	var happened []chaos.Round
+	c := draws(1, &begun, &ended)
+	err := c.Run(t.Context(), 10, func(ctx context.Context, r chaos.Round, fault func(context.Context) error) error {
+		happened = append(happened, r)
+		err := fault(ctx)
+		if n := int64(len(happened)); begun.Load() != n || ended.Load() != n {
+			t.Errorf("round %d: %d begun, %d ended", n, begun.Load(), ended.Load())
+		}
+		return err
+	})
+	if err != nil || !reflect.DeepEqual(happened, c.Plan(10)) {
+		t.Errorf("%v, %v", happened, err)
 	}
 }
 
@@ -115,7 +121,7 @@ func TestAlsoWhenTheRunIsBrokenOff(t *testing.T) {
 			return begin(ctx, v)
 		}
 	}
-	err := c.Run(ctx, 10, nil)
+	err := c.Run(ctx, 10, func(ctx context.Context, _ chaos.Round, fault func(context.Context) error) error { return fault(ctx) })
 	if !errors.Is(err, context.Canceled) || !strings.Contains(err.Error(), "round 1 of seed 1") || ended.Load() != 1 {
 		t.Errorf("%v, %d ended", err, ended.Load())
 	}

@@ -54,16 +54,13 @@ func (c Random) Plan(rounds int) []Round {
 // endLimit bounds the end of a fault, which also happens when the run is broken off.
 const endLimit = time.Minute
 
-// Run lets rounds of faults happen, and calls after each what is to be done between two
-// of them. What was begun is ended, also when something fails.
-func (c Random) Run(ctx context.Context, rounds int, between func(ctx context.Context) error) error {
+// Run draws rounds and calls each for every one of them: what is done before, during and
+// after a fault is around its call of fault, which returns when the fault is over and the
+// rest after it. What was begun is ended, also when something fails.
+func (c Random) Run(ctx context.Context, rounds int, each func(ctx context.Context, round Round, fault func(context.Context) error) error) error {
 	c.Log("faults by seed %d", c.Seed)
 	for i, round := range c.Plan(rounds) {
-		err := c.round(ctx, round)
-		if err == nil && between != nil {
-			err = between(ctx)
-		}
-		if err != nil {
+		if err := each(ctx, round, func(ctx context.Context) error { return c.round(ctx, round) }); err != nil {
 			return fmt.Errorf("round %d of seed %d, %s of %s: %w", i+1, c.Seed, c.Faults[round.Fault].Name, round.Victim, err)
 		}
 	}

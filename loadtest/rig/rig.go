@@ -74,6 +74,8 @@ var packages = map[string]string{
 	"dbhealth":      "./adapters/dbhealth/cmd/dbhealth",
 	"lognorm":       "./adapters/lognorm/cmd/lognorm",
 	"redismetrics":  "./adapters/redismetrics/cmd/redismetrics",
+	"ownership":     "./services/ownership/cmd/ownership",
+	"ledger":        "./services/ownership/cmd/ledger",
 }
 
 // Build compiles programs; what has not changed is not linked again.
