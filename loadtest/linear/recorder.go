@@ -90,12 +90,12 @@ func (r *Recorder) add(op Operation) {
 	r.ended = append(r.ended, op)
 }
 
-// Expires records that a grant may end by itself once its TTL is over, counted from a
-// call: that of its acquire or of its last renewal.
+// Expires records that the grant of a call that has ended may end by itself once its TTL
+// is over, counted from that call: its acquire or its last renewal.
 func (r *Recorder) Expires(from *Call, ttl time.Duration) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	r.add(Operation{Client: from.begun.Client, Key: from.begun.Key, Do: Expire, Grant: from.begun.Grant, Outcome: Unknown, Call: from.begun.Call + int64(ttl)})
+	r.add(Operation{Client: from.begun.Client, Key: from.begun.Key, Do: Expire, Grant: from.Op.Grant, Outcome: Unknown, Call: from.begun.Call + int64(ttl)})
 }
 
 // History is all that was recorded. What is still running is unknown, and what it comes

@@ -42,7 +42,8 @@ func TestCallsBecomeOperations(t *testing.T) {
 
 func TestAnExpiryCountsFromTheCall(t *testing.T) {
 	rec := linear.NewRecorder(linear.Mutex)
-	c := rec.Begin(linear.Operation{Key: "k", Do: linear.Acquire, Grant: "g"})
+	c := rec.Begin(linear.Operation{Key: "k", Do: linear.Acquire})
+	c.Op.Grant = "g" // known by the answer only
 	c.OK()
 	rec.Expires(c, time.Hour)
 	h, err := rec.History()
