@@ -27,5 +27,7 @@ func All() []proof.Pattern {
 		r5(),
 		o0(),
 		o1(),
+		o2(),
+		o3(),
 	}
 }

@@ -12,6 +12,7 @@ import (
 	"net/http"
 	"slices"
 	"strings"
+	"sync/atomic"
 
 	"github.com/flotilla-dev/flotilla/loadtest/linear"
 	"github.com/flotilla-dev/flotilla/loadtest/rig"
@@ -140,10 +141,13 @@ func (o *owners) list(ctx context.Context, from *rig.Proc, account string) (all 
 
 // recorders take what clients of the ledger see: entries by account, and the tokens that
 // the worker accepted by shard.
-type recorders struct{ entries, tokens *linear.Recorder }
+type recorders struct {
+	entries, tokens *linear.Recorder
+	recorded        *atomic.Int64 // entries
+}
 
 func newRecorders() recorders {
-	return recorders{linear.NewRecorder(linear.Ledger), linear.NewRecorder(linear.Fence)}
+	return recorders{linear.NewRecorder(linear.Ledger), linear.NewRecorder(linear.Fence), new(atomic.Int64)}
 }
 
 // append sends an entry and records what became of it. The token of an entry is known by
@@ -159,6 +163,9 @@ func (r recorders) append(ctx context.Context, o *owners, client int, to *rig.Pr
 		write.Void()
 	}
 	end(call, what)
+	if what == recorded {
+		r.recorded.Add(1)
+	}
 	return what, err
 }
 
