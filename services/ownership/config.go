@@ -94,5 +94,5 @@ func (c Config) validate() error {
 
 func isAddress(text string) bool {
 	host, port, err := net.SplitHostPort(text)
-	return err == nil && host != "" && port != ""
+	return err == nil && host != "" && port != "" && !strings.Contains(text, "/")
 }

@@ -54,17 +54,13 @@ func (s *service) post(c echo.Context) error {
 		return problem.New(http.StatusBadRequest, "entry-invalid", err.Error())
 	}
 	s.pause(c)
-	return s.byOwner(c, in.Account, body, func(ctx context.Context, t *term) error {
+	return s.byOwner(c, in.Account, body, func(ctx context.Context, t *term) (int, any, error) {
 		e, replayed, err := t.apply(ctx, in)
 		s.metrics.entry(outcome(replayed, err))
-		if err != nil {
-			return s.explain(err)
-		}
-		status := http.StatusCreated
 		if replayed {
-			status = http.StatusOK
+			return http.StatusOK, s.show(e, true), err
 		}
-		return answer(c, status, s.show(e, replayed))
+		return http.StatusCreated, s.show(e, false), err
 	})
 }
 
@@ -98,12 +94,9 @@ func (s *service) account(c echo.Context) error {
 	if err := wire.CheckName("account", name); err != nil {
 		return problem.New(http.StatusBadRequest, "account-invalid", err.Error())
 	}
-	return s.byOwner(c, name, nil, func(ctx context.Context, t *term) error {
+	return s.byOwner(c, name, nil, func(ctx context.Context, t *term) (int, any, error) {
 		a, err := t.read(ctx, name)
-		if err != nil {
-			return s.explain(err)
-		}
-		return answer(c, http.StatusOK, Account{Account: a, Shard: shardOf(name, s.cfg.Shards), Owner: s.me.Name, Token: t.lease.Token()})
+		return http.StatusOK, Account{Account: a, Shard: shardOf(name, s.cfg.Shards), Owner: s.me.Name, Token: t.lease.Token()}, err
 	})
 }
 
@@ -121,16 +114,13 @@ func (s *service) entries(c echo.Context) error {
 			return problem.New(http.StatusBadRequest, "limit-invalid", fmt.Sprintf("limit: want 1 to %d", maxListed))
 		}
 	}
-	return s.byOwner(c, name, nil, func(ctx context.Context, t *term) error {
+	return s.byOwner(c, name, nil, func(ctx context.Context, t *term) (int, any, error) {
 		found, err := t.list(ctx, name, most)
-		if err != nil {
-			return s.explain(err)
-		}
 		shown := make([]Entry, 0, len(found))
 		for _, e := range found {
 			shown = append(shown, s.show(e, false))
 		}
-		return answer(c, http.StatusOK, shown)
+		return http.StatusOK, shown, err
 	})
 }
 
@@ -177,6 +167,9 @@ func (s *service) explain(err error) error {
 	return fmt.Errorf("%w: %w", p, err)
 }
 
+// noOwner is the type of the problem that nobody may act at the moment.
+const noOwner = "no-owner"
+
 func notOwner() *problem.Problem {
-	return problem.New(http.StatusServiceUnavailable, "no-owner", "nobody owns the shard at the moment, or it was just handed over; nothing was recorded; send it again").Retry(retryAfter)
+	return problem.New(http.StatusServiceUnavailable, noOwner, "nobody owns the shard at the moment, or it was just handed over; nothing was recorded; send it again").Retry(retryAfter)
 }

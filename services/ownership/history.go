@@ -58,6 +58,9 @@ func (h *history) observed(shard int, r lease.Record) {
 			why = r.Ended
 		}
 	} else {
+		if r.Before != "" {
+			why = r.Before
+		}
 		h.term(shard, r.Holder, r.Token, h.now().UTC())
 	}
 	for _, t := range h.terms {

@@ -26,11 +26,6 @@ func Run(ctx context.Context, cfg Config) error {
 	if err := cfg.validate(); err != nil {
 		return err
 	}
-	store, err := cfg.Store.Open(ctx)
-	if err != nil {
-		return err
-	}
-	defer store.Close()
 	var addr net.Addr
 	told := cfg.OnListen
 	cfg.OnListen = func(data, admin net.Addr) {
@@ -43,6 +38,12 @@ func Run(ctx context.Context, cfg Config) error {
 	if err != nil {
 		return err
 	}
+	store, err := cfg.Store.Open(ctx, p.Log)
+	if err != nil {
+		p.Close()
+		return err
+	}
+	defer store.Close()
 	s, err := newService(p, cfg, addr, store)
 	if err != nil {
 		p.Close()
@@ -87,7 +88,7 @@ func newService(p *process.Process, cfg Config, addr net.Addr, store stores.Stor
 	for number := range cfg.Shards {
 		ledger := cfg.Ledgers[number%len(cfg.Ledgers)]
 		s.shards = append(s.shards, &shard{
-			number: number, ledger: ledger, store: s.store, holder: s.me.String(), cfg: cfg, stall: stall, view: s.view, history: s.history, metrics: s.metrics, log: p.Log,
+			number: number, ledger: ledger, store: s.store, holder: s.me.String(), cfg: cfg, stall: stall, view: s.view, history: s.history, metrics: s.metrics, log: p.Log, delay: s.delay,
 			worker: worker{client: ledgers, url: fmt.Sprintf("http://%s/v1/shards/%d", ledger, number)},
 		})
 	}
@@ -124,11 +125,29 @@ func advertise(cfg Config, addr net.Addr) (string, error) {
 
 // start runs all shards. They campaign until ctx ends, before the process drains.
 func (s *service) start(ctx context.Context, p *process.Process) {
+	known := p.Health.Gate("owners", "the store of owners was not reached yet")
+	p.Go("owners", func(ctx context.Context) error {
+		for _, sh := range s.shards {
+			if s.view.await(ctx, sh.number, func(r lease.Record) bool { return r.Version != "" }) != nil {
+				return nil // the process has ended first
+			}
+		}
+		// A store that goes away later makes no replica unready: all of them would be.
+		known.Open()
+		return nil
+	})
+	if s.cfg.Balance > 0 {
+		p.Go("balance", func(background context.Context) error {
+			either, cancel := until(ctx, background)
+			defer cancel()
+			s.balance(either)
+			return nil
+		})
+	}
 	for _, sh := range s.shards {
 		p.Go("campaign", func(background context.Context) error {
-			either, cancel := context.WithCancel(ctx)
+			either, cancel := until(ctx, background)
 			defer cancel()
-			defer context.AfterFunc(background, cancel)() // the process may also end because something failed
 			sh.run(either)
 			return nil
 		})
@@ -137,4 +156,12 @@ func (s *service) start(ctx context.Context, p *process.Process) {
 			return nil
 		})
 	}
+}
+
+// until returns a context that ends with the first of two: the process was told to
+// end, or something has failed.
+func until(told, failed context.Context) (context.Context, context.CancelFunc) {
+	ctx, cancel := context.WithCancel(told)
+	stop := context.AfterFunc(failed, cancel)
+	return ctx, func() { stop(); cancel() }
 }

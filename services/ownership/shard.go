@@ -95,12 +95,13 @@ func (s *shard) end(ctx context.Context, t *term) {
 	finish, cancel := context.WithDeadline(context.WithoutCancel(ctx), t.lease.Deadline())
 	t.finish(finish)
 	cancel()
-	release, cancel := context.WithTimeout(context.WithoutCancel(ctx), s.cfg.Store.Etcd.Timeout)
-	defer cancel()
-	err := t.lease.Resign(release)
+	// It ends here, at the latest: whoever is next can only begin after what follows.
 	why := reason(context.Cause(t.lease.Context()))
 	s.history.ended(s.number, s.holder, t.lease.Token(), why)
 	s.metrics.ended(why)
+	release, cancel := context.WithTimeout(context.WithoutCancel(ctx), s.cfg.Store.Timeout())
+	defer cancel()
+	err := t.lease.Resign(release)
 	attrs := []any{"shard", s.number, "token", t.lease.Token(), "why", why}
 	if err != nil && !errors.Is(err, lease.ErrLost) {
 		attrs = append(attrs, "not_given_back", err) // it ends by itself

@@ -27,12 +27,16 @@ type Record struct {
 	TTL     time.Duration
 	Left    time.Duration // until the store takes it away, at the time of the answer; 0 when unknown
 	Since   time.Time     // by the holder's clock, for people
-	Ended   string        // why the last one no longer holds it, when the store knows: Resigned
+	Ended   string        // why the last one no longer holds it, when the store knows: Resigned or Expired
+	Before  string        // the same of the one before the holder, as the holder found it
 	Version string        // "" for a record that was never looked at
 }
 
-// Resigned is the reason of a record whose holder gave it back.
-const Resigned = "resigned"
+// Why a record has no holder any more.
+const (
+	Resigned = "resigned" // it was given back
+	Expired  = "expired"  // the holder was silent for its TTL
+)
 
 // Errors of a Store. All others mean that it could not be asked, and that what
 // became of the request is not known.
@@ -47,8 +51,8 @@ var (
 	ErrUnreadable = errors.New("the record is not one of a lease")
 )
 
-// A Store keeps who holds which name. Each method is one compare-and-swap or one look;
-// every one that changes something compares the version first.
+// A Store keeps who holds which name. Each method is a compare-and-swap or a look; what is
+// compared is the version of the record, which the store never gives twice.
 type Store interface {
 	// Acquire takes a name for a holder, if it is free or its lease has ended.
 	// The holder is unique to one run of one process.
@@ -58,8 +62,8 @@ type Store interface {
 	Renew(ctx context.Context, g Grant) (Grant, error)
 	// Release gives a name back, if the grant still is the holder's.
 	Release(ctx context.Context, g Grant) error
-	// Next returns the record as soon as its version differs from that of seen:
-	// at once for the zero Record. It watches and does not poll. Versions in
+	// Next returns the record as soon as it differs from seen in its holder, its token
+	// or why it ended: at once for the zero Record. It watches and does not poll. Records in
 	// between may be missed, the newest never is.
 	Next(ctx context.Context, name string, seen Record) (Record, error)
 }

@@ -25,17 +25,18 @@ func Run(ctx context.Context, cfg Config) error {
 	}
 	defer books.close() // what was answered is on disk
 	s := &service{books: books, broken: make(chan error, 1)}
-	if cfg.Check == "store" {
-		store, err := cfg.Store.Open(ctx)
-		if err != nil {
-			return err
-		}
-		defer store.Close()
-		s.store, s.timeout = store, cfg.Store.Etcd.Timeout
-	}
 	p, err := process.Open(ctx, Program, cfg.Contract, cfg)
 	if err != nil {
 		return err
+	}
+	if cfg.Check == "store" {
+		store, err := cfg.Store.Open(ctx, p.Log)
+		if err != nil {
+			p.Close()
+			return err
+		}
+		defer store.Close()
+		s.store, s.timeout = store, cfg.Store.Timeout()
 	}
 	if cfg.Lesson != "" {
 		p.Log.Warn("LESSON: this ledger records whatever it is asked for, by owners of the past too: do not use it for anything else", "lesson", cfg.Lesson)

@@ -4,19 +4,40 @@ package stores
 import (
 	"context"
 	"fmt"
+	"log/slog"
+	"net/url"
+	"path/filepath"
+	"regexp"
+	"strings"
+	"sync"
+	"time"
 
+	"github.com/flotilla-dev/flotilla/internal/certs"
 	"github.com/flotilla-dev/flotilla/internal/config"
 	"github.com/flotilla-dev/flotilla/internal/etcdclient"
+	"github.com/flotilla-dev/flotilla/internal/httpclient"
+	"github.com/flotilla-dev/flotilla/internal/retry"
+	"github.com/flotilla-dev/flotilla/internal/watch"
 	"github.com/flotilla-dev/flotilla/services/ownership/lease"
 	"github.com/flotilla-dev/flotilla/services/ownership/lease/etcdstore"
+	"github.com/flotilla-dev/flotilla/services/ownership/lease/kubestore"
 )
 
 // Settings are the parameters of a program that uses a store.
 type Settings struct {
 	Kind      Kind              `env:"KIND" envDefault:"etcd" doc:"where owners are kept: etcd or kubernetes (Leases of coordination.k8s.io/v1)"`
+	Prefix    string            `env:"PREFIX" envDefault:"/ownership/" doc:"what the keys in etcd begin with; the names of Leases begin with the same, but - for /"`
 	Endpoints []string          `env:"ETCD_ENDPOINTS" doc:"members of etcd: host:port, comma-separated; required with etcd"`
 	Etcd      etcdclient.Access `envPrefix:"ETCD_"`
-	Prefix    string            `env:"PREFIX" envDefault:"/ownership/" doc:"what the keys in etcd begin with; of a Lease's name, without slashes and with - for them"`
+	Kube      Kubernetes        `envPrefix:"KUBE_"`
+}
+
+// Kubernetes says where the API server is and as whom it is asked.
+type Kubernetes struct {
+	URL       string        `env:"URL" envDefault:"https://kubernetes.default.svc" doc:"API server"`
+	Account   string        `env:"ACCOUNT_DIR" envDefault:"/var/run/secrets/kubernetes.io/serviceaccount" doc:"folder with token, ca.crt and namespace of the service account, each read again when it changes"`
+	Namespace string        `env:"NAMESPACE" doc:"namespace of the Leases; that of the service account when empty"`
+	Timeout   time.Duration `env:"TIMEOUT" envDefault:"2s" doc:"for one request to the API server"`
 }
 
 // A Kind of store.
@@ -31,19 +52,40 @@ func (k *Kind) UnmarshalText(text []byte) error {
 	return fmt.Errorf("%.40q is not valid: want etcd or kubernetes", text)
 }
 
+// Timeout bounds one request to the store.
+func (s Settings) Timeout() time.Duration {
+	if s.Kind == "kubernetes" {
+		return s.Kube.Timeout
+	}
+	return s.Etcd.Timeout
+}
+
 // Validate finds what a type cannot express; prefix is that of the variables.
 func (s Settings) Validate(prefix string) config.Error {
 	var wrong config.Error
-	if s.Kind == "etcd" {
-		if len(s.Endpoints) == 0 {
-			wrong = append(wrong, config.Problem{Variable: prefix + "ETCD_ENDPOINTS", Message: "is required"})
+	want := func(ok bool, variable, message string) {
+		if !ok {
+			wrong = append(wrong, config.Problem{Variable: prefix + variable, Message: message})
 		}
-		wrong = append(wrong, s.etcd().Validate(prefix+"ETCD_")...)
 	}
-	if s.Prefix == "" {
-		wrong = append(wrong, config.Problem{Variable: prefix + "PREFIX", Message: "want something to begin with, such as /ownership/"})
+	want(strings.Trim(s.Prefix, "/") != "", "PREFIX", "want something to begin with, such as /ownership/")
+	if s.Kind == "kubernetes" {
+		u, err := url.Parse(s.Kube.URL)
+		want(err == nil && u.Scheme == "https" && u.Host != "" && u.Path == "", "KUBE_URL", "want a URL such as https://kubernetes.default.svc")
+		want(leaseName.MatchString(s.leases()), "PREFIX", "want lower-case letters, digits, - and /: a Lease has a DNS name")
+		want(s.Kube.Timeout > 0, "KUBE_TIMEOUT", "want more than 0s")
+		return wrong
 	}
-	return wrong
+	want(len(s.Endpoints) > 0, "ETCD_ENDPOINTS", "is required")
+	return append(wrong, s.etcd().Validate(prefix+"ETCD_")...)
+}
+
+// leaseName is what the names of Leases may begin with.
+var leaseName = regexp.MustCompile(`^[a-z0-9][a-z0-9-]{0,60}-$`)
+
+// leases is what the names of Leases begin with.
+func (s Settings) leases() string {
+	return strings.ReplaceAll(strings.Trim(s.Prefix, "/"), "/", "-") + "-"
 }
 
 func (s Settings) etcd() etcdclient.Settings {
@@ -56,15 +98,67 @@ type Store interface {
 	Close() error
 }
 
-type onEtcd struct{ *etcdstore.Store }
-
-func (s onEtcd) Close() error { return s.Etcd.Close() }
-
-// Open returns the store. That it cannot be reached now is no error.
-func (s Settings) Open(ctx context.Context) (Store, error) {
+// Open returns the store. That it cannot be reached now is no error. Files are
+// followed until ctx ends.
+func (s Settings) Open(ctx context.Context, log *slog.Logger) (Store, error) {
+	if s.Kind == "kubernetes" {
+		return s.Kube.open(ctx, log, s.leases())
+	}
 	client, err := s.etcd().Open(ctx)
 	if err != nil {
 		return nil, err
 	}
 	return onEtcd{&etcdstore.Store{Etcd: client, Prefix: s.Prefix, Timeout: s.Etcd.Timeout}}, nil
+}
+
+type onEtcd struct{ *etcdstore.Store }
+
+func (s onEtcd) Close() error { return s.Etcd.Close() }
+
+// onKubernetes has a client, and somebody who follows its authorities.
+type onKubernetes struct {
+	*kubestore.Store
+	stop func()
+}
+
+func (s onKubernetes) Close() error {
+	s.stop()
+	return nil
+}
+
+func (k Kubernetes) open(ctx context.Context, log *slog.Logger, prefix string) (Store, error) {
+	u, err := url.Parse(k.URL)
+	if err != nil {
+		return nil, fmt.Errorf("URL of the API server: %w", err)
+	}
+	roots, err := certs.OpenRoots(filepath.Join(k.Account, "ca.crt"))
+	if err != nil {
+		return nil, fmt.Errorf("authorities of the API server: %w", err)
+	}
+	namespace := k.Namespace
+	if namespace == "" {
+		text, err := watch.Read(filepath.Join(k.Account, "namespace"))
+		if err != nil {
+			return nil, fmt.Errorf("namespace of the service account: %w", err)
+		}
+		namespace = strings.TrimSpace(string(text))
+	}
+	client, err := httpclient.New(httpclient.Options{
+		Name: "kubernetes", Timeout: -1, MaxBody: -1, // a watch lasts; every other call has its own bounds
+		TLS:   roots.Client(u.Hostname()),
+		Retry: retry.Settings{Limits: retry.Limits{RetryAttempts: 1}}, // a lease knows better when to try again
+	})
+	if err != nil {
+		return nil, err
+	}
+	following, cancel := context.WithCancel(ctx)
+	var followers sync.WaitGroup
+	followers.Go(func() { roots.Watch(following, log) })
+	stop := func() {
+		cancel()
+		followers.Wait()
+		client.CloseIdleConnections()
+	}
+	api := kubestore.API{Client: client, URL: k.URL, Namespace: namespace, TokenFile: filepath.Join(k.Account, "token"), Timeout: k.Timeout}
+	return onKubernetes{kubestore.New(api, prefix), stop}, nil
 }

@@ -10,6 +10,7 @@ import (
 	"go.etcd.io/etcd/api/v3/v3rpc/rpctypes"
 	clientv3 "go.etcd.io/etcd/client/v3"
 
+	"github.com/flotilla-dev/flotilla/internal/retry"
 	"github.com/flotilla-dev/flotilla/services/ownership/lease"
 )
 
@@ -52,7 +53,11 @@ func (s *Store) put(ctx context.Context, now lease.Record, granted *clientv3.Lea
 	}
 	// The store may grant more than was asked for. Relying on less is never wrong.
 	ttl = min(ttl, time.Duration(granted.TTL)*time.Second)
-	text, err := json.Marshal(value{Holder: holder, Since: time.Now().UTC(), TTL: ttl.Milliseconds()})
+	before := now.Ended
+	if before == "" {
+		before = lease.Expired // or deleted, or never there
+	}
+	text, err := json.Marshal(value{Holder: holder, Since: time.Now().UTC(), TTL: ttl.Milliseconds(), Before: before})
 	if err != nil {
 		return lease.Grant{}, fmt.Errorf("write the record: %w", err)
 	}
@@ -140,8 +145,8 @@ func (s *Store) Next(ctx context.Context, name string, seen lease.Record) (lease
 			return now, err
 		}
 		// An event says only that there is something new: what it is, is looked up. So
-		// it does not matter what a watch has missed, nor why it ended; but if it can't
-		// be had at all, the caller is told by the next look.
+		// it does not matter what a watch has missed, nor why it ended: that it broke, or that the
+		// revision was compacted. If etcd is away, the next look says so.
 		if err := s.changed(ctx, name, revision); err != nil {
 			return lease.Record{}, err
 		}
@@ -157,12 +162,21 @@ func (s *Store) changed(ctx context.Context, name string, revision int64) error 
 	watching, cancel := context.WithTimeout(clientv3.WithRequireLeader(ctx), resync)
 	defer cancel()
 	for resp := range s.Etcd.Watch(watching, s.key(name), clientv3.WithRev(revision+1)) {
-		if len(resp.Events) > 0 || resp.Err() != nil {
+		if len(resp.Events) > 0 {
+			return nil
+		}
+		if resp.Err() != nil {
 			break
 		}
 	}
+	if watching.Err() == nil { // it ended by itself, perhaps at once: the next look must not follow at once
+		return retry.Sleep(ctx, pause)
+	}
 	return ctx.Err()
 }
+
+// pause is that between a watch that ended and the next look.
+const pause = 50 * time.Millisecond
 
 func (s *Store) lookAt(ctx context.Context, name string) (lease.Record, int64, error) {
 	ctx, cancel := context.WithTimeout(ctx, s.Timeout)

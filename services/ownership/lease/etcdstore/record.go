@@ -18,7 +18,8 @@ type value struct {
 	Holder string    `json:"holder,omitempty"` // "" after it was given back
 	Since  time.Time `json:"since"`
 	TTL    int64     `json:"ttl_ms,omitempty"`
-	Token  uint64    `json:"token,omitempty"` // of who gave it back
+	Token  uint64    `json:"token,omitempty"`  // of who gave it back
+	Before string    `json:"before,omitempty"` // why the one before does not hold it any more
 }
 
 // maxValue bounds what is read.
@@ -34,7 +35,7 @@ func parse(name string, kv *mvccpb.KeyValue) (lease.Record, error) {
 	if (v.Holder == "") != (kv.Lease == 0) {
 		return lease.Record{}, fmt.Errorf("%w: %s: a holder without a lease, or a lease without a holder", lease.ErrUnreadable, kv.Key)
 	}
-	r.Holder, r.Since, r.TTL = v.Holder, v.Since, time.Duration(v.TTL)*time.Millisecond
+	r.Holder, r.Since, r.TTL, r.Before = v.Holder, v.Since, time.Duration(v.TTL)*time.Millisecond, v.Before
 	if v.Holder == "" {
 		r.Ended, r.TTL = lease.Resigned, 0
 		return r, nil

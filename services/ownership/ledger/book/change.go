@@ -61,20 +61,22 @@ func (b *Book) replay(ch change) error {
 
 var table = crc32.MakeTable(crc32.Castagnoli)
 
+func checksum(text []byte) uint32 { return crc32.Checksum(text, table) }
+
 // format writes a line: eight hex digits of the CRC, a space, JSON, a line feed.
 func format(ch change) ([]byte, error) {
 	text, err := json.Marshal(ch)
 	if err != nil {
 		return nil, err
 	}
-	return fmt.Appendf(nil, "%08x %s\n", crc32.Checksum(text, table), text), nil
+	return fmt.Appendf(nil, "%08x %s\n", checksum(text), text), nil
 }
 
 // parse reads a line without its line feed.
 func parse(line []byte) (ch change, err error) {
 	sum, text, found := bytes.Cut(line, []byte(" "))
 	want, err := strconv.ParseUint(string(sum), 16, 32)
-	if !found || len(sum) != 8 || err != nil || uint32(want) != crc32.Checksum(text, table) {
+	if !found || len(sum) != 8 || err != nil || uint32(want) != checksum(text) {
 		return change{}, fmt.Errorf("the checksum does not fit")
 	}
 	if err := json.Unmarshal(text, &ch); err != nil {

@@ -36,7 +36,10 @@ func openFile(path string, replay func(change) error) (*file, error) {
 
 // read replays the lines, and cuts off a last one that is not whole.
 func (f *file) read(replay func(change) error) error {
-	r := bufio.NewReaderSize(io.LimitReader(f.f, maxFile), 64<<10)
+	if info, err := f.f.Stat(); err != nil || info.Size() > maxFile {
+		return fmt.Errorf("want a file of at most %d bytes: %w", int64(maxFile), err)
+	}
+	r := bufio.NewReaderSize(f.f, 64<<10)
 	for number := 1; ; number++ {
 		line, err := r.ReadBytes('\n')
 		if err == io.EOF {
