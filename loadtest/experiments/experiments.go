@@ -28,5 +28,9 @@ func All() []proof.Pattern {
 		h1(),
 		h2(),
 		h3(),
+		o0(),
+		o1(),
+		o2(),
+		o3(),
 	}
 }

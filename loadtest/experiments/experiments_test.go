@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"math"
-	"net"
 	"net/http"
 	"net/http/httptest"
 	"os"
@@ -123,33 +122,6 @@ func TestALoopEndsAfterItsRequestsAndTellsOfFailures(t *testing.T) {
 	if _, err := (loop{clients: 1, duration: time.Minute, requests: 3, send: func(context.Context, int) openloop.Answer { return answer }}).run(t.Context()); err == nil || !strings.Contains(err.Error(), "3 of 3") {
 		t.Errorf("%v", err)
 	}
-}
-
-func TestJoinPassesBothDirectionsAndEndsWithEither(t *testing.T) {
-	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { _, _ = w.Write([]byte("hello")) }))
-	defer server.Close()
-	ln, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	ended := make(chan struct{})
-	go func() {
-		defer close(ended)
-		conn, err := ln.Accept()
-		if err == nil {
-			join(context.Background(), conn, server.Listener.Addr().String())
-		}
-	}()
-	client, err := plain(ln.Addr().String())
-	if err != nil {
-		t.Fatal(err)
-	}
-	if a := client.Get(t.Context(), "/", nil); a.Err != nil || a.Bytes != 5 {
-		t.Errorf("%+v", a)
-	}
-	client.Close()
-	<-ended
-	_ = ln.Close()
 }
 
 func TestDowntimeIsFromTheFirstFailureToTheFirstSuccessAfterIt(t *testing.T) {

@@ -73,7 +73,16 @@ func rollSingleton(ctx context.Context, r *proof.Report, g *rig.Rig) (openloop.R
 	if err != nil {
 		return openloop.Result{}, 0, err
 	}
-	client, err := plain(only[0].Data)
+	quiet := r.Span(3*time.Second, time.Second)
+	return downDuring(ctx, only[0].Data, quiet, func(ctx context.Context) error {
+		return errors.Join(only[0].Stop(ctx), only[0].Restart(ctx))
+	})
+}
+
+// downDuring puts a load on a server while something is done to it, with quiet before and
+// after, and returns what users saw and for how long nobody answered.
+func downDuring(ctx context.Context, addr string, quiet time.Duration, do func(ctx context.Context) error) (openloop.Result, time.Duration, error) {
+	client, err := plain(addr)
 	if err != nil {
 		return openloop.Result{}, 0, err
 	}
@@ -85,9 +94,8 @@ func rollSingleton(ctx context.Context, r *proof.Report, g *rig.Rig) (openloop.R
 		results <- openloop.Load{Rate: arrivals, Slice: 500 * time.Millisecond, Send: client.Getter(uncached)}.Run(loadCtx)
 	}()
 	downs := make(chan time.Duration, 1)
-	go func() { downs <- watchDown(loadCtx, only[0].Data) }()
-	quiet := r.Span(3*time.Second, time.Second)
-	err = errors.Join(pause(ctx, quiet), only[0].Stop(ctx), only[0].Restart(ctx), pause(ctx, quiet))
+	go func() { downs <- watchDown(loadCtx, addr) }()
+	err = errors.Join(pause(ctx, quiet), do(ctx), pause(ctx, quiet))
 	stop()
 	return <-results, <-downs, err
 }

@@ -3,10 +3,8 @@ package experiments
 import (
 	"context"
 	"fmt"
-	"io"
-	"net"
-	"sync"
 
+	"github.com/flotilla-dev/flotilla/internal/cable"
 	"github.com/flotilla-dev/flotilla/internal/ring"
 	"github.com/flotilla-dev/flotilla/loadtest/proof"
 	"github.com/flotilla-dev/flotilla/loadtest/rig"
@@ -78,7 +76,7 @@ func twoCaches(ctx context.Context, g *rig.Rig, replicas []*rig.Proc, byCookie b
 	for i := range 2 {
 		upstream := rig.Upstreams(replicas...)
 		if !byCookie {
-			addr, err := addressBalancer(ctx, g, fmt.Sprintf("10.0.0.%d", 11+i), replicas)
+			addr, err := addressBalancer(g, fmt.Sprintf("10.0.0.%d", 11+i), replicas)
 			if err != nil {
 				return nil, err
 			}
@@ -95,7 +93,7 @@ func twoCaches(ctx context.Context, g *rig.Rig, replicas []*rig.Proc, byCookie b
 
 // addressBalancer is a layer-4 balancer as one client address sees it: it joins
 // every connection with the replica that the ring gives for that address.
-func addressBalancer(ctx context.Context, g *rig.Rig, client string, replicas []*rig.Proc) (string, error) {
+func addressBalancer(g *rig.Rig, client string, replicas []*rig.Proc) (string, error) {
 	var names []string
 	for _, p := range replicas {
 		names = append(names, p.Spec.Name)
@@ -110,51 +108,10 @@ func addressBalancer(ctx context.Context, g *rig.Rig, client string, replicas []
 			target = p.Data
 		}
 	}
-	ln, err := net.Listen("tcp", "127.0.0.1:0")
+	balancer, err := cable.Lay("tcp", target)
 	if err != nil {
 		return "", err
 	}
-	var wg sync.WaitGroup
-	ctx, cancel := context.WithCancel(ctx)
-	wg.Go(func() {
-		for {
-			conn, err := ln.Accept()
-			if err != nil {
-				return // closed
-			}
-			wg.Go(func() { join(ctx, conn, target) })
-		}
-	})
-	g.Defer(func() {
-		cancel()
-		_ = ln.Close()
-		wg.Wait()
-	})
-	return ln.Addr().String(), nil
-}
-
-// join copies both ways until both sides have ended, or ctx has.
-func join(ctx context.Context, client net.Conn, target string) {
-	defer client.Close()
-	server, err := new(net.Dialer).DialContext(ctx, "tcp", target)
-	if err != nil {
-		return // the client sees a closed connection, as it would from any balancer
-	}
-	defer server.Close()
-	stop := context.AfterFunc(ctx, func() { _ = client.Close(); _ = server.Close() })
-	defer stop()
-	done := make(chan struct{})
-	go func() {
-		defer close(done)
-		pump(server, client)
-	}()
-	pump(client, server)
-	<-done
-}
-
-func pump(to, from net.Conn) {
-	_, _ = io.Copy(to, from) // its end, for whatever reason, ends the other side too
-	if half, ok := to.(interface{ CloseWrite() error }); ok {
-		_ = half.CloseWrite()
-	}
+	g.Defer(balancer.Close)
+	return balancer.Addr(), nil
 }

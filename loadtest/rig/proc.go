@@ -139,6 +139,39 @@ func (p *Proc) Kill() {
 	<-p.end
 }
 
+// Pause stops the process where it is, as SIGSTOP does, and returns when it stands still.
+func (p *Proc) Pause(ctx context.Context) error {
+	if err := p.signal(syscall.SIGSTOP); err != nil {
+		return err
+	}
+	ctx, cancel := context.WithTimeout(ctx, startLimit)
+	defer cancel()
+	for {
+		stopped, err := machine.Stopped(p.PID())
+		if err != nil || stopped {
+			return err
+		}
+		select {
+		case <-time.After(time.Millisecond):
+		case <-ctx.Done():
+			return fmt.Errorf("pause %s: %w", p.Spec.Name, ctx.Err())
+		}
+	}
+}
+
+// Resume lets a paused process go on.
+func (p *Proc) Resume() error { return p.signal(syscall.SIGCONT) }
+
+func (p *Proc) signal(s syscall.Signal) error {
+	if p.Ended() {
+		return fmt.Errorf("signal %s: it has ended", p.Spec.Name)
+	}
+	if err := syscall.Kill(-p.PID(), s); err != nil {
+		return fmt.Errorf("signal %s: %w", p.Spec.Name, err)
+	}
+	return nil
+}
+
 // Ended tells whether the process has.
 func (p *Proc) Ended() bool {
 	select {

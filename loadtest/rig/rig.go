@@ -75,6 +75,8 @@ var packages = map[string]string{
 	"lognorm":       "./adapters/lognorm/cmd/lognorm",
 	"redismetrics":  "./adapters/redismetrics/cmd/redismetrics",
 	"shardproxy":    "./services/shardproxy/cmd/shardproxy",
+	"ownership":     "./services/ownership/cmd/ownership",
+	"ledger":        "./services/ownership/cmd/ledger",
 }
 
 // Build compiles programs; what has not changed is not linked again.

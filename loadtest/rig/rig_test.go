@@ -8,6 +8,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"runtime"
 	"slices"
 	"strings"
 	"sync"
@@ -16,6 +17,7 @@ import (
 
 	"go.uber.org/goleak"
 
+	"github.com/flotilla-dev/flotilla/loadtest/machine"
 	"github.com/flotilla-dev/flotilla/loadtest/openloop"
 	"github.com/flotilla-dev/flotilla/loadtest/proof"
 	"github.com/flotilla-dev/flotilla/loadtest/rig"
@@ -91,6 +93,47 @@ func TestAPeersConfigurationIsRenderedWholeOrNotAtAll(t *testing.T) {
 	}
 	if _, err := g.Render("nginx/edge.conf.tmpl", "edge.conf", map[string]string{"Dir": "x"}); err == nil {
 		t.Error("a value is missing and nobody says so")
+	}
+}
+
+func TestAPausedProcessStandsStillUntilItIsResumed(t *testing.T) {
+	g := empty(t)
+	p, err := g.Start(t.Context(), rig.Spec{Name: "counter", Path: "sh", Args: []string{"-c", "while :; do echo tick; sleep 0.01; done"}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := p.AwaitLog(t.Context(), "tick"); err != nil {
+		t.Fatal(err)
+	}
+	if err := p.Pause(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	before, err := p.Log()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if stopped, err := machine.Stopped(p.PID()); err != nil || !stopped {
+		t.Errorf("%v, %v", stopped, err)
+	}
+	if err := p.Resume(); err != nil {
+		t.Fatal(err)
+	}
+	for deadline := time.Now().Add(20 * time.Second); ; {
+		now, err := p.Log()
+		if err != nil || time.Now().After(deadline) {
+			t.Fatalf("it does not go on: %v", err)
+		}
+		if len(now) > len(before) {
+			break
+		}
+		runtime.Gosched()
+	}
+	if err := p.Pause(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	p.Kill() // which needs no process that goes on
+	if err := p.Pause(t.Context()); err == nil {
+		t.Error("what has ended is paused")
 	}
 }
 

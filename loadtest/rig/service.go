@@ -35,7 +35,7 @@ func (g *Rig) service(ctx context.Context, s Spec, env map[string]string) (*Proc
 	}
 	s.Env = map[string]string{"LISTEN_ADDR": data, "ADMIN_ADDR": admin, "INSTANCE": s.Name, "DRAIN_DELAY": "100ms"}
 	maps.Copy(s.Env, env)
-	s.Probe = "http://" + admin + "/readyz"
+	s.Probe = "http://" + s.Env["ADMIN_ADDR"] + "/readyz"
 	p, err := g.Start(ctx, s)
 	if err != nil {
 		return nil, err

@@ -27,12 +27,14 @@ func (s *service) byOwner(c echo.Context, account string, body []byte, do act) e
 	sh := s.shards[shardOf(account, s.cfg.Shards)]
 	wait, cancel := context.WithTimeout(c.Request().Context(), s.cfg.Wait)
 	defer cancel()
+	doubtful := false // an owner that did not answer may have recorded it
 	for {
 		_, changed := s.view.get(sh.number)
 		err := s.once(wait, c, sh, body, do)
 		if !errors.Is(err, errNotOwner) && !errors.Is(err, errUnreachable) {
 			return err
 		}
+		doubtful = doubtful || errors.Is(err, errUnreachable)
 		// Nothing was recorded, or it will be found by its id.
 		select {
 		case <-changed:
@@ -42,7 +44,7 @@ func (s *service) byOwner(c echo.Context, account string, body []byte, do act) e
 		if wait.Err() == nil {
 			continue
 		}
-		if errors.Is(err, errUnreachable) {
+		if doubtful {
 			return unreachable()
 		}
 		return notOwner()

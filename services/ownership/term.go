@@ -134,9 +134,16 @@ func (t *term) apply(ctx context.Context, in Intent) (e wire.Entry, replayed boo
 	defer t.give()
 	ctx, cancel := t.during(ctx)
 	defer cancel()
+	var lost error // of an attempt that may have recorded it
 	for attempt := 0; ; attempt++ {
 		e, replayed, err = t.dispatch(ctx, in)
 		err = t.judge(err)
+		if lost != nil && (errors.Is(err, errNotOwner) || errors.Is(err, errFenced)) {
+			return wire.Entry{}, false, lost // only its id could have told
+		}
+		if errors.Is(err, errUnknown) {
+			lost = err
+		}
 		// Whatever is not understood is read again. The id makes sure that an entry whose answer
 		// was lost is not recorded twice.
 		again := errors.Is(err, errSequence) || errors.Is(err, errUnknown)

@@ -63,6 +63,11 @@ func (w worker) record(ctx context.Context, c wire.Claim, o wire.Order) (e wire.
 		return wire.Entry{}, false, fmt.Errorf("write the order: %w", err)
 	}
 	status, err := w.ask(ctx, c, http.MethodPost, "/entries", body, &e)
+	if errors.Is(err, errUnknown) {
+		// What has ended the request is not what became of it: the end of the lease, above all,
+		// is no word of the ledger that nothing was recorded.
+		err = fmt.Errorf("%w: %v", errUnknown, err)
+	}
 	return e, status == http.StatusOK, err
 }
 

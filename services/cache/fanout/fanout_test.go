@@ -293,9 +293,9 @@ func (b blocking) Apply(c Command) (int, error) {
 
 func TestAReplicaCutOffIsNotCurrentAndCatchesUpWithoutAFlush(t *testing.T) {
 	both(t, func(t *testing.T, o *redis.Options) {
-		wire := cable(t, o)
-		a, b := start(t, o, 0).current(t), start(t, wire.options(), 0).current(t)
-		wire.cut()
+		wire, through := lay(t, o)
+		a, b := start(t, o, 0).current(t), start(t, through, 0).current(t)
+		wire.Cut()
 		cut := time.Now()
 		eventually(t, "not current", func() bool { return !b.Current() })
 		if took := time.Since(cut); took > Window/2 {
@@ -307,7 +307,7 @@ func TestAReplicaCutOffIsNotCurrentAndCatchesUpWithoutAFlush(t *testing.T) {
 		if n := len(b.did.all()); n != 1 {
 			t.Errorf("%d commands reached the replica that is cut off", n)
 		}
-		wire.mend()
+		wire.Mend()
 		b.current(t)
 		if got := b.did.all(); !slices.Equal(got, a.did.all()) {
 			t.Errorf("it is current, and did %d of %d", len(got), len(a.did.all()))

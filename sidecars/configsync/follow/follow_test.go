@@ -4,8 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"io"
-	"net"
 	"strings"
 	"sync"
 	"testing"
@@ -14,6 +12,7 @@ import (
 	"go.etcd.io/etcd/api/v3/v3rpc/rpctypes"
 	clientv3 "go.etcd.io/etcd/client/v3"
 
+	"github.com/flotilla-dev/flotilla/internal/cable"
 	"github.com/flotilla-dev/flotilla/internal/etcdclient"
 	"github.com/flotilla-dev/flotilla/internal/etcdclient/etcdtest"
 )
@@ -153,16 +152,20 @@ func TestAnEtcdThatIsAwayIsToldAndFollowedAgain(t *testing.T) {
 func TestAfterACompactionItListsAgain(t *testing.T) {
 	etcd := etcdtest.Start(t, program)
 	c := etcd.Client()
-	cable := plug(t, etcd.Addr)
+	wire, err := cable.Lay("tcp", etcd.Addr)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(wire.Close)
 	put(t, c, "a", "1")
-	f := follow(t, cable.addr(), Follower{Key: "a", Resync: time.Hour})
+	f := follow(t, wire.Addr(), Follower{Key: "a", Resync: time.Hour})
 	f.want("a=1/1")
-	cable.cut()
+	wire.Cut()
 	put(t, c, "a", "2")
 	if _, err := c.Compact(etcdtest.Context(t), put(t, c, "a", "3")); err != nil {
 		t.Fatal(err)
 	}
-	cable.mend()
+	wire.Mend()
 	f.want("a=3/3")
 	if lost := f.lost(); len(lost) > 0 {
 		t.Errorf("a compaction is no loss: %v", lost)
@@ -202,78 +205,4 @@ func TestTooManyKeysAreNotTakenInPart(t *testing.T) {
 		t.Fatal(err)
 	}
 	f.want("a/2=x/1 a/3=x/1")
-}
-
-// cable is a connection to etcd that can be cut.
-type cable struct {
-	ln     net.Listener
-	target string
-
-	mu     sync.Mutex // guards all below
-	broken bool
-	conns  []net.Conn
-}
-
-func plug(t *testing.T, target string) *cable {
-	t.Helper()
-	ln, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	c := &cable{ln: ln, target: target}
-	var running sync.WaitGroup
-	running.Go(func() {
-		for {
-			conn, err := ln.Accept()
-			if err != nil {
-				return
-			}
-			running.Go(func() { c.join(conn) })
-		}
-	})
-	t.Cleanup(func() {
-		ln.Close()
-		c.cut()
-		running.Wait()
-	})
-	return c
-}
-
-func (c *cable) addr() string { return c.ln.Addr().String() }
-
-func (c *cable) join(conn net.Conn) {
-	defer conn.Close()
-	far, err := net.Dial("tcp", c.target)
-	if err != nil {
-		return
-	}
-	defer far.Close()
-	c.mu.Lock()
-	if c.broken {
-		c.mu.Unlock()
-		return
-	}
-	c.conns = append(c.conns, conn, far)
-	c.mu.Unlock()
-	done := make(chan struct{})
-	go func() { defer close(done); _, _ = io.Copy(far, conn); far.Close() }()
-	_, _ = io.Copy(conn, far)
-	conn.Close()
-	<-done
-}
-
-func (c *cable) cut() {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	c.broken = true
-	for _, conn := range c.conns {
-		conn.Close()
-	}
-	c.conns = nil
-}
-
-func (c *cable) mend() {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	c.broken = false
 }
