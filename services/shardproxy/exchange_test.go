@@ -234,9 +234,9 @@ func TestAnUpgradedConnectionCarriesAnyBytesAndHalfCloses(t *testing.T) {
 func TestTheEndLosesNoRequest(t *testing.T) {
 	t.Parallel()
 	came, goOn := make(chan struct{}), make(chan struct{})
-	a := newReplica(t, "a", func(w http.ResponseWriter, _ *http.Request) {
+	a := newReplica(t, "a", func(w http.ResponseWriter, r *http.Request) {
 		close(came)
-		<-goOn
+		waitFor(goOn, r)
 		_, _ = io.WriteString(w, "whole")
 	})
 	w := start(t, entry("a", a.addr()), nil)
@@ -262,5 +262,23 @@ func TestTheEndLosesNoRequest(t *testing.T) {
 	}
 	if err := w.Wait(); err != nil {
 		t.Error(err)
+	}
+}
+
+// HTTP/1.0 has neither chunks nor interim answers: the end of the connection is the end of
+// an answer whose length nobody knows.
+func TestAnOldClientIsAnsweredInItsVersion(t *testing.T) {
+	t.Parallel()
+	a := newReplica(t, "a", func(w http.ResponseWriter, _ *http.Request) {
+		w.WriteHeader(http.StatusEarlyHints)
+		_, _ = io.WriteString(w, "first ")
+		w.(http.Flusher).Flush()
+		_, _ = io.WriteString(w, "second")
+	})
+	w := start(t, entry("a", a.addr()), nil)
+	answer := w.say("GET / HTTP/1.0\r\nConnection: keep-alive\r\n\r\n")
+	head, body, _ := strings.Cut(answer, "\r\n\r\n")
+	if !strings.HasPrefix(head, "HTTP/1.1 200 ") || strings.Contains(head, "Transfer-Encoding") || !strings.Contains(head, "Connection: close") || body != "first second" {
+		t.Errorf("%q", answer)
 	}
 }
