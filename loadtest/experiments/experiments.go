@@ -27,5 +27,6 @@ func All() []proof.Pattern {
 		r5(),
 		h1(),
 		h2(),
+		h3(),
 	}
 }

@@ -79,12 +79,13 @@ func (p *Placement) FirstBelow(h Hash, all int64, load func(shard int) int64, ok
 func (p *Placement) Order(h Hash) []int {
 	seen := make([]bool, len(p.Shards))
 	order := make([]int, 0, len(p.Shards))
-	for {
+	for len(order) < len(p.Shards) {
 		i := p.First(h, func(i int) bool { return !seen[i] })
 		if i < 0 {
-			return order
+			break // all of its points are those of others, too
 		}
 		seen[i] = true
 		order = append(order, i)
 	}
+	return order
 }
