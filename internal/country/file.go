@@ -34,7 +34,7 @@ func Documentation() *Table {
 
 // Open reads a table: a MaxMind database where the name ends in .mmdb, otherwise CSV.
 func Open(path string) (*Table, error) {
-	content, err := read(path)
+	content, err := read(path, MaxFile)
 	if err != nil {
 		return nil, fmt.Errorf("read countries: %w", err)
 	}
@@ -49,15 +49,15 @@ func Open(path string) (*Table, error) {
 	return t, nil
 }
 
-func read(path string) ([]byte, error) {
+func read(path string, most int64) ([]byte, error) {
 	f, err := os.Open(path)
 	if err != nil {
 		return nil, err
 	}
 	defer f.Close()
-	content, err := io.ReadAll(io.LimitReader(f, MaxFile+1))
-	if err == nil && len(content) > MaxFile {
-		err = fmt.Errorf("%s has more than %d MiB", path, MaxFile>>20)
+	content, err := io.ReadAll(io.LimitReader(f, most+1))
+	if err == nil && int64(len(content)) > most {
+		err = fmt.Errorf("%s has more than %d bytes", path, most)
 	}
 	return content, err
 }

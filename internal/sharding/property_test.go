@@ -93,6 +93,16 @@ func TestTheOrderInWhichServersAreListedDoesNotMatter(t *testing.T) {
 	}
 }
 
+// Three servers whose table would differ, if turns were taken in the order of the list.
+func TestTurnsOfMaglevAreInTheOrderOfNames(t *testing.T) {
+	t.Parallel()
+	one := []Server{{"10.0.0.1:8080", 2}, {"10.0.0.13:8080", 2}, {"10.0.0.99:8080", 3}}
+	other := []Server{one[0], one[2], one[1]}
+	if !slices.Equal(names("maglev", ordered(t, "maglev", one), one, nil), names("maglev", ordered(t, "maglev", other), other, nil)) {
+		t.Error("they place differently")
+	}
+}
+
 // No key moves between two servers that stay, wherever in the list one joins and whatever the weights are. Read
 // backwards it is the promise of one that leaves.
 func TestAServerThatJoinsDrawsKeysToItselfAlone(t *testing.T) {

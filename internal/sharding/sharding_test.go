@@ -1,6 +1,7 @@
 package sharding
 
 import (
+	"flag"
 	"fmt"
 	"strings"
 	"testing"
@@ -8,7 +9,14 @@ import (
 	"go.uber.org/goleak"
 )
 
-func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
+func TestMain(m *testing.M) {
+	// Thirty draws of each property, where -rapid.checks does not say otherwise: under the race detector Maglev's tables
+	// take their time.
+	if err := flag.Set("rapid.checks", "30"); err != nil {
+		panic(err)
+	}
+	goleak.VerifyTestMain(m)
+}
 
 func TestWrongNamesAndServersAreNamed(t *testing.T) {
 	t.Parallel()

@@ -11,7 +11,7 @@
 //	client       the address of the client, as in nginx's $remote_addr
 //	country      the country of that address, by a country.Table
 //	header:NAME  a header field; several lines of it are joined with ", ", as in nginx's $http_name
-//	cookie:NAME  a cookie, as in nginx's $cookie_name
+//	cookie:NAME  a cookie, as in nginx's $cookie_name; its name has the case that it is given in
 //
 // Which one is right is a question of what the answer depends on. Requests that get the same answer should have the
 // same key, or every shard computes and keeps it again: so a key holds no more than the answer depends on, and an address

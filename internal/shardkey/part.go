@@ -128,7 +128,7 @@ func findCookie(r Request, name string) []byte {
 			pair, line, _ = bytes.Cut(line, []byte{';'})
 			found, value, _ := bytes.Cut(bytes.TrimLeft(pair, " \t"), []byte{'='})
 			if string(found) == name {
-				return bytes.TrimRight(value, " \t")
+				return value
 			}
 		}
 	}

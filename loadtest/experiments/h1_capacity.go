@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/flotilla-dev/flotilla/loadtest/chart"
+	"github.com/flotilla-dev/flotilla/loadtest/hist"
 	"github.com/flotilla-dev/flotilla/loadtest/openloop"
 	"github.com/flotilla-dev/flotilla/loadtest/proof"
 	"github.com/flotilla-dev/flotilla/loadtest/rig"
@@ -19,6 +20,10 @@ const (
 	capLost    = 2
 	shardRoom  = "1MiB" // of a shard: an eighth of the data
 	wholeRooms = 4      // shards' rooms in a replica: half of the data
+
+	// tierPatience is how long a request waits for its turn: as much as a machine that does other things too may
+	// stand still. What is too much is refused when this is used up, which takes 1,500/s two seconds.
+	tierPatience = 250 * time.Millisecond
 )
 
 // A trial is one rate at which users ask, after so many of the four caches were killed.
@@ -54,8 +59,8 @@ func capacityOfShards(ctx context.Context, r *proof.Report) error {
 		}
 	}
 	r.Table(t)
-	r.Note("An open loop: users do not wait for each other. The tier lets a request wait 100 ms for its turn, then refuses. All keys are asked for equally often. Sharded, a cache holds an eighth of the data, so two hold a quarter; as replicas behind a balancer each holds half of it, for four times the memory. " +
-		"The book's 1,500/s with half of the cache lost is a plan for replicas; four shards that lose two leave 1,333/s. Nobody may plan with more than 1,000/s who wants to outlive the loss of the whole cache.")
+	r.Note("An open loop: users do not wait for each other. The tier lets a request wait %v for its turn, then refuses; what is measured begins when that is used up. All keys are asked for equally often. Sharded, a cache holds an eighth of the data, so two hold a quarter; as replicas behind a balancer each holds half of it, for four times the memory. "+
+		"The book's 1,500/s with half of the cache lost is a plan for replicas; four shards that lose two leave 1,333/s. Nobody may plan with more than 1,000/s who wants to outlive the loss of the whole cache.", tierPatience)
 	return r.Chart("capacity", bars)
 }
 
@@ -94,7 +99,7 @@ func startReplicatedCaches(ctx context.Context, g *rig.Rig) (*capacityRig, error
 
 // newCapacityRig starts the tier, and fills the caches with as much as they keep of the data: half.
 func newCapacityRig(ctx context.Context, g *rig.Rig, c *capacityRig, addrs []string, rooms int) (*capacityRig, error) {
-	tier, err := g.Dictionaries(ctx, 1, map[string]string{"DICTIONARY_MAX_RATE": fmt.Sprint(tierRate), "DICTIONARY_MAX_WAIT": "100ms", "LOG_LEVEL": "WARN"})
+	tier, err := g.Dictionaries(ctx, 1, map[string]string{"DICTIONARY_MAX_RATE": fmt.Sprint(tierRate), "DICTIONARY_MAX_WAIT": tierPatience.String(), "LOG_LEVEL": "WARN"})
 	if err != nil {
 		return nil, err
 	}
@@ -135,23 +140,62 @@ func (c *capacityRig) lose(n int) {
 	}
 }
 
-// ask is an open loop of users, each of whom a balancer sends to any of the applications. What the caches need to
-// settle does not count. It returns the hit rate, too.
-func (c *capacityRig) ask(ctx context.Context, rate float64, settle, span time.Duration) (openloop.Result, float64) {
-	load := openloop.Load{Rate: rate, Duration: settle, Timeout: 2 * time.Second, Send: func(ctx context.Context, _ int) openloop.Answer {
+// An outcome is what users saw after the tier had settled.
+type outcome struct {
+	sent, good float64
+	hitRate    float64
+	latency    *hist.Histogram // of all good answers
+	reasons    map[string]uint64
+	late       time.Duration // that the users themselves ever were
+}
+
+// attempts bound how often a trial is repeated in which the machine stood still for longer than the tier lets a request
+// wait: then a burst is what is measured, and no rate.
+const attempts = 5
+
+// try asks until the machine did not stand still.
+func (c *capacityRig) try(ctx context.Context, r *proof.Report, rate float64) (o outcome, err error) {
+	for range attempts {
+		// Who waited in the trial before has gone.
+		if err := pause(ctx, 4*tierPatience); err != nil {
+			return o, err
+		}
+		o = c.ask(ctx, rate, r.Span(8*time.Second, 6*time.Second), r.Span(15*time.Second, 3*time.Second))
+		if err := ctx.Err(); err != nil {
+			return o, err
+		}
+		if o.late <= tierPatience {
+			return o, nil
+		}
+		r.Log("void: the machine stood still for %v", o.late.Round(time.Millisecond))
+	}
+	return o, fmt.Errorf("%s requests/s: in each of %d attempts the machine stood still for more than %v: it does too much else", proof.Number(rate), attempts, tierPatience)
+}
+
+// ask is an open loop of users, each of whom a balancer sends to any of the applications. What happens before the tier
+// has settled does not count; the load goes on without a pause, or else the tier would catch up.
+func (c *capacityRig) ask(ctx context.Context, rate float64, settle, span time.Duration) outcome {
+	settled := time.AfterFunc(settle, func() {
+		for _, app := range c.apps {
+			app.reset()
+		}
+	})
+	defer settled.Stop()
+	result := openloop.Load{Rate: rate, Duration: settle + span, Timeout: 2 * time.Second, Slice: time.Second, Send: func(ctx context.Context, _ int) openloop.Answer {
 		return c.apps[rand.IntN(len(c.apps))].get(ctx, userKey(rand.IntN(c.keys)))
-	}}
-	load.Run(ctx)
-	for _, app := range c.apps {
-		app.reset()
+	}}.Run(ctx)
+	o := outcome{latency: result.Latency, reasons: result.Reasons, late: result.Late}
+	for _, slice := range result.Timeline[min(int(settle/time.Second), len(result.Timeline)):] {
+		o.good += float64(slice.Good)
+		o.sent += float64(slice.Good + slice.Failed)
 	}
-	load.Duration = span
-	result := load.Run(ctx)
-	hits := int64(0)
+	hits, all := 0.0, 0.0
 	for _, app := range c.apps {
-		hits += app.hits.Load()
+		hits += float64(app.hits.Load())
+		all += float64(app.hits.Load() + app.misses.Load() + app.unavailable.Load())
 	}
-	return result, float64(hits) / float64(result.Sent)
+	o.hitRate = hits / max(all, 1)
+	return o
 }
 
 func capacityWay(ctx context.Context, r *proof.Report, name string, trials []trial, start func(context.Context, *rig.Rig) (*capacityRig, error), t *proof.Table, bars *chart.Bars) error {
@@ -166,19 +210,19 @@ func capacityWay(ctx context.Context, r *proof.Report, name string, trials []tri
 	}
 	for _, trial := range trials {
 		c.lose(trial.lost)
-		result, hitRate := c.ask(ctx, trial.rate, r.Span(4*time.Second, 2*time.Second), r.Span(15*time.Second, 3*time.Second))
-		if err := ctx.Err(); err != nil {
+		o, err := c.try(ctx, r, trial.rate)
+		if err != nil {
 			return err
 		}
-		served := 100 * float64(result.Good) / float64(result.Sent)
+		served := 100 * o.good / max(o.sent, 1)
 		title := fmt.Sprintf("%s, %d of %d lost, %s/s", name, trial.lost, capCaches, proof.Number(trial.rate))
-		r.Log("%s: hit rate %s, served %.1f %%, %v", title, percent(hitRate), served, result.Reasons)
-		t.Rows = append(t.Rows, []string{name, fmt.Sprint(trial.lost), proof.Number(trial.rate) + "/s", percent(hitRate), fmt.Sprintf("%.1f %%", served), told(result.Latency.Quantile(0.99))})
+		r.Log("%s: hit rate %s, served %.1f %%, %v", title, percent(o.hitRate), served, o.reasons)
+		t.Rows = append(t.Rows, []string{name, fmt.Sprint(trial.lost), proof.Number(trial.rate) + "/s", percent(o.hitRate), fmt.Sprintf("%.1f %%", served), told(o.latency.Quantile(0.99))})
 		bars.Rows = append(bars.Rows, chart.Row{Label: title, Value: served, Target: 100, Bad: !trial.serves})
 		if trial.serves {
-			r.Claim(proof.AtLeast(title+": served", served, 97, "%"))
+			r.Claim(proof.AtLeast(title+": served", served, 95, "%"))
 		} else {
-			r.Claim(proof.AtMost(title+": served, as it is too much", served, 96, "%"))
+			r.Claim(proof.AtMost(title+": served, as it is too much", served, 95, "%"))
 		}
 	}
 	return nil

@@ -46,7 +46,6 @@ var packages = map[string]string{
 	"cache":         "./services/cache/cmd/cache",
 	"edge":          "./services/edge/cmd/edge",
 	"experiment":    "./ambassadors/experiment/cmd/experiment",
-	"shardproxy":    "./services/shardproxy/cmd/shardproxy",
 	"redis":         "./infra/backends/redis/cmd/redis",
 	"topz":          "./sidecars/topz/cmd/topz",
 	"gitserver":     "./sidecars/gitsync/cmd/gitserver",
