@@ -101,10 +101,19 @@ var errUnreachable = errors.New("the owner does not answer")
 const pauseHeader = "Lesson-Pause"
 
 // maxPause bounds it.
-const maxPause = 25 * time.Second
+const maxPause = 2 * time.Minute
 
 // pauseKey is that of the pause in a context.
 type pauseKey struct{}
+
+// resume ends all pauses of this replica.
+func (s *service) resume(c echo.Context) error {
+	if s.wrong == nil {
+		return echo.ErrNotFound
+	}
+	s.wrong.Resume()
+	return c.NoContent(http.StatusNoContent)
+}
 
 // pause notes the pause that a request asks for, if this is a lesson.
 func (s *service) pause(c echo.Context) {
