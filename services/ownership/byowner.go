@@ -82,7 +82,7 @@ func (s *service) once(wait context.Context, c echo.Context, sh *shard, body []b
 		s.log.Debug("owner does not answer", "shard", sh.number, "owner", other.Name, "error", err)
 		return errUnreachable
 	}
-	if got.status == http.StatusServiceUnavailable && strings.Contains(string(got.body), noOwner+`"`) {
+	if got.status == http.StatusServiceUnavailable && strings.Contains(string(got.body), `#no-owner"`) {
 		return errNotOwner
 	}
 	for _, name := range []string{"Cache-Control", "Retry-After"} {
