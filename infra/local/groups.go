@@ -29,6 +29,7 @@ func groups() []group {
 		{"lookups", "an application that caches in a sharded Redis (A1)", lookupsPod()},
 		{"thesaurus", "an application that caches in a sharded memcached (A2)", thesaurusPod()},
 		{"guestbook", "an application whose database moves (A3, D3)", guestbookPod()},
+		{"ownership", "shards of a ledger, owned by election (O1–O3)", ownershipPods()},
 		{"experiment", "the next version, tried on some users (A4)", experimentPod()},
 	}
 }

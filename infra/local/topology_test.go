@@ -31,7 +31,7 @@ func TestTheTableIsTheFleetOfTheArchitecture(t *testing.T) {
 	want := map[string]int{"content": 1, "redis": 1, "dictionary": 3, "cache": 2, "edge": 2,
 		"etcd": 1, "configapi": 1, "legacy": 1, "configsync": 1, "tlsproxy": 1, "topz": 1,
 		"gitserver": 1, "site": 1, "gitsync": 1, "dictionary-next": 1, "experiment": 1, "experiment-configsync": 1, "redismetrics": 1, "lognorm": 1, "mysql-a": 1, "mysql-b": 1, "dbhealth": 1, "broker": 1, "guestbook": 1,
-		"redis-shard": 3, "redisshard": 1, "lookups": 1, "memcached": 3, "memcacheshard": 1, "shardrouter": 2, "thesaurus": 1}
+		"redis-shard": 3, "redisshard": 1, "lookups": 1, "memcached": 3, "memcacheshard": 1, "shardrouter": 2, "thesaurus": 1, "ledger-a": 1, "ledger-b": 1, "ownership": 3}
 	replicas := 0
 	for _, n := range want {
 		replicas += n
@@ -143,6 +143,7 @@ func TestAGroupComesWithWhatItNeeds(t *testing.T) {
 		{nil, []string{"dictionary", "cache", "edge", "redis", "redismetrics"}, []string{"etcd", "legacy", "site"}},
 		{[]string{"site"}, []string{"edge", "gitserver", "gitsync", "site"}, []string{"etcd", "legacy"}},
 		{[]string{"experiment", "lookups"}, []string{"edge", "experiment", "etcd", "configapi", "redis-shard"}, []string{"legacy", "memcached"}},
+		{[]string{"ownership"}, []string{"edge", "ownership", "ledger-a", "ledger-b", "etcd"}, []string{"legacy", "memcached"}},
 		{[]string{"all"}, []string{"legacy", "site", "mysql-b", "thesaurus"}, nil},
 	} {
 		chosen, err := choose(c.wanted)

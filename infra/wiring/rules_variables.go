@@ -37,6 +37,7 @@ var placement = map[string]string{
 	"FAULTS":                  "breaking things is for the machine of whoever learns from it",
 	"REDISSHARD_SERVERS":      "each wiring names the members of a set in its own way",
 	"MEMCACHESHARD_SERVERS":   "the same",
+	"OWNERSHIP_ADVERTISE":     "pods are reached by address, containers by host name",
 	"CHECK_INTERVAL":          "how fast news travels; the rule of the drain checks it",
 	"RESOLVE_INTERVAL":        "the same",
 	"BROKER_CHECK_INTERVAL":   "the same",

@@ -73,6 +73,8 @@ var packages = map[string]string{
 	"guestbook":     "./ambassadors/broker/cmd/guestbook",
 	"dbhealth":      "./adapters/dbhealth/cmd/dbhealth",
 	"lognorm":       "./adapters/lognorm/cmd/lognorm",
+	"ownership":     "./services/ownership/cmd/ownership",
+	"ledger":        "./services/ownership/cmd/ledger",
 	"redismetrics":  "./adapters/redismetrics/cmd/redismetrics",
 	"ownership":     "./services/ownership/cmd/ownership",
 	"ledger":        "./services/ownership/cmd/ledger",
@@ -115,7 +117,7 @@ func Serving() []string {
 // Programs are those of the whole fleet.
 func Programs() []string {
 	return append(Serving(), "broker", "configapi", "configsync", "dbhealth", "etcd", "experiment", "gitserver", "gitsync", "guestbook",
-		"legacy", "lognorm", "lookups", "memcached", "memcacheshard", "mysql", "redisshard", "site", "thesaurus", "tlsproxy", "topz")
+		"ledger", "legacy", "lognorm", "lookups", "memcached", "memcacheshard", "mysql", "ownership", "redisshard", "site", "thesaurus", "tlsproxy", "topz")
 }
 
 func (g *Rig) bin() string { return filepath.Join(g.Dir, "bin") }

@@ -84,7 +84,7 @@ func (s *service) once(wait context.Context, c echo.Context, sh *shard, body []b
 		s.log.Debug("owner does not answer", "shard", sh.number, "owner", other.Name, "error", err)
 		return errUnreachable
 	}
-	if got.status == http.StatusServiceUnavailable && strings.Contains(string(got.body), noOwner+`"`) {
+	if got.status == http.StatusServiceUnavailable && strings.Contains(string(got.body), `#no-owner"`) {
 		return errNotOwner
 	}
 	for _, name := range []string{"Cache-Control", "Retry-After"} {
@@ -103,10 +103,19 @@ var errUnreachable = errors.New("the owner does not answer")
 const pauseHeader = "Lesson-Pause"
 
 // maxPause bounds it.
-const maxPause = 25 * time.Second
+const maxPause = 2 * time.Minute
 
 // pauseKey is that of the pause in a context.
 type pauseKey struct{}
+
+// resume ends all pauses of this replica.
+func (s *service) resume(c echo.Context) error {
+	if s.wrong == nil {
+		return echo.ErrNotFound
+	}
+	s.wrong.Resume()
+	return c.NoContent(http.StatusNoContent)
+}
 
 // pause notes the pause that a request asks for, if this is a lesson.
 func (s *service) pause(c echo.Context) {

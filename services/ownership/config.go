@@ -25,7 +25,7 @@ type Config struct {
 	process.Contract
 	Shards    int             `env:"OWNERSHIP_SHARDS" envDefault:"4" doc:"shards of the ledger; the same for all replicas and for ever, because accounts do not move"`
 	Ledgers   []string        `env:"OWNERSHIP_LEDGERS,required,notEmpty" doc:"workers that keep the shards: host:port, comma-separated; shard n is kept by number n modulo their number, so their order stays, too"`
-	Advertise string          `env:"OWNERSHIP_ADVERTISE" doc:"host:port at which the other replicas reach this one; the host name and the port of LISTEN_ADDR when empty"`
+	Advertise string          `env:"OWNERSHIP_ADVERTISE" doc:"host or host:port at which the other replicas reach this one; the host name when empty, and the port of LISTEN_ADDR without one"`
 	TTL       time.Duration   `env:"OWNERSHIP_TTL" envDefault:"3s" doc:"how long an owner may be silent; whole seconds. It is renewed after half of it, and relied upon for three quarters"`
 	Poll      time.Duration   `env:"OWNERSHIP_POLL" envDefault:"0s" doc:"how often a listener looks whether a shard is free, to be compared with 0s: it watches"`
 	Wait      time.Duration   `env:"OWNERSHIP_WAIT" envDefault:"1s" doc:"how long a request waits while nobody owns its shard"`
@@ -77,7 +77,7 @@ func (c Config) validate() error {
 	for _, addr := range c.Ledgers {
 		want(isAddress(addr), "OWNERSHIP_LEDGERS", fmt.Sprintf("%q is not valid: want host:port", addr))
 	}
-	want(c.Advertise == "" || isAddress(c.Advertise), "OWNERSHIP_ADVERTISE", "want host:port")
+	want(!strings.ContainsAny(c.Advertise, "/# \t"), "OWNERSHIP_ADVERTISE", "want host or host:port")
 	want(c.TTL >= time.Second && c.TTL <= time.Hour && c.TTL%time.Second == 0, "OWNERSHIP_TTL", "want whole seconds, 1s to 1h")
 	want(c.Poll == 0 || c.Poll >= 10*time.Millisecond, "OWNERSHIP_POLL", "want 0s, or at least 10ms")
 	want(c.Wait >= 0 && c.Wait <= 30*time.Second, "OWNERSHIP_WAIT", "want 0s to 30s")

@@ -167,9 +167,6 @@ func (s *service) explain(err error) error {
 	return fmt.Errorf("%w: %w", p, err)
 }
 
-// noOwner is the type of the problem that nobody may act at the moment.
-const noOwner = "no-owner"
-
 func notOwner() *problem.Problem {
-	return problem.New(http.StatusServiceUnavailable, noOwner, "nobody owns the shard at the moment, or it was just handed over; nothing was recorded; send it again").Retry(retryAfter)
+	return problem.New(http.StatusServiceUnavailable, "no-owner", "nobody owns the shard at the moment, or it was just handed over; nothing was recorded; send it again").Retry(retryAfter)
 }

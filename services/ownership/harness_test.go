@@ -41,9 +41,10 @@ func TestMain(m *testing.M) {
 
 // asker asks each time by a connection of its own: what a paused process does to
 // connections is not what is tried here.
-var asker = &http.Client{Transport: &http.Transport{DisableKeepAlives: true}, Timeout: 20 * time.Second}
+var asker = &http.Client{Transport: &http.Transport{DisableKeepAlives: true}, Timeout: 2 * time.Minute}
 
-// A fleet is an etcd, two ledgers and replicas with leases of one second.
+// A fleet is an etcd, two ledgers and replicas with long leases: what does not try their end must not
+// depend on how fast a machine is.
 type fleet struct {
 	*testing.T
 	etcd    *etcdtest.Server
@@ -64,11 +65,14 @@ func newFleet(t *testing.T, ledgerEnv, env map[string]string) *fleet {
 	}
 	f.env = map[string]string{
 		"LOG_LEVEL": "ERROR+1", "OWNERSHIP_STORE_ETCD_ENDPOINTS": f.etcd.Addr, "OWNERSHIP_LEDGERS": strings.Join(addrs, ","),
-		"OWNERSHIP_TTL": "1s", "OWNERSHIP_BALANCE_INTERVAL": "0s", "OWNERSHIP_WAIT": "100ms", "OWNERSHIP_TIMEOUT": "10s",
+		"OWNERSHIP_TTL": "1m", "OWNERSHIP_BALANCE_INTERVAL": "0s", "OWNERSHIP_WAIT": "100ms", "OWNERSHIP_TIMEOUT": "20s",
 	}
 	maps.Copy(f.env, env)
 	return f
 }
+
+// short are leases that are waited for, and are renewed with a second to spare.
+var short = map[string]string{"OWNERSHIP_TTL": "6s"}
 
 // A replica is one in this process, or in one of its own.
 type replica struct {

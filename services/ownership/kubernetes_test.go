@@ -10,7 +10,7 @@ import (
 func TestTheSameOnLeasesOfKubernetes(t *testing.T) {
 	t.Parallel()
 	api := kubetest.Start(t)
-	f := newFleet(t, nil, nil)
+	f := newFleet(t, nil, short)
 	f.etcd.Kill()
 	env := map[string]string{"OWNERSHIP_STORE_KIND": "kubernetes", "OWNERSHIP_STORE_KUBE_URL": api.URL, "OWNERSHIP_STORE_KUBE_ACCOUNT_DIR": api.Account}
 	delete(f.env, "OWNERSHIP_STORE_ETCD_ENDPOINTS")

@@ -9,6 +9,7 @@ import (
 	"github.com/labstack/echo/v4"
 
 	"github.com/flotilla-dev/flotilla/services/ownership/lease"
+	"github.com/flotilla-dev/flotilla/services/ownership/lesson"
 )
 
 // service answers the requests of the API.
@@ -19,7 +20,8 @@ type service struct {
 	view    *view
 	history *history
 	store   lease.Store
-	client  *http.Client // of other replicas
+	client  *http.Client  // of other replicas
+	wrong   *lesson.Store // nil outside of lessons
 	metrics *metrics
 	log     *slog.Logger
 }
@@ -35,6 +37,7 @@ func (s *service) routes(e *echo.Echo) {
 	e.GET("/v1/owner", s.owner)
 	e.GET("/v1/history", s.terms)
 	e.POST("/v1/shards/:shard/resign", s.resign)
+	e.POST("/v1/lesson/resume", s.resume)
 }
 
 // shardOf is where an account is: FNV-1a modulo the number of shards.

@@ -69,8 +69,8 @@ func newService(p *process.Process, cfg Config, addr net.Addr, store stores.Stor
 	var stall func(context.Context) bool
 	if len(cfg.Lesson) > 0 {
 		p.Log.Warn("LESSON: this replica makes mistakes with locks on purpose: do not use it for anything else", "lesson", cfg.Lesson)
-		wrong := &lesson.Store{Store: store, AnyVersion: cfg.Lesson.has(UnlockWithoutVersion)}
-		s.store, stall = wrong, staller(wrong)
+		s.wrong = &lesson.Store{Store: store, AnyVersion: cfg.Lesson.has(UnlockWithoutVersion)}
+		s.store, stall = s.wrong, staller(s.wrong)
 	}
 	client := func(name string) (*http.Client, error) {
 		return httpclient.New(httpclient.Options{
@@ -108,12 +108,15 @@ func staller(store *lesson.Store) func(context.Context) bool {
 
 // advertise is where other replicas reach this one.
 func advertise(cfg Config, addr net.Addr) (string, error) {
-	if cfg.Advertise != "" {
+	if isAddress(cfg.Advertise) {
 		return cfg.Advertise, nil
 	}
 	host, port, err := net.SplitHostPort(addr.String())
 	if err != nil {
-		return "", errors.New("OWNERSHIP_ADVERTISE: is required where LISTEN_ADDR has no port")
+		return "", errors.New("OWNERSHIP_ADVERTISE: is required, with a port, where LISTEN_ADDR has none")
+	}
+	if cfg.Advertise != "" {
+		return net.JoinHostPort(cfg.Advertise, port), nil
 	}
 	if ip := net.ParseIP(host); ip == nil || ip.IsUnspecified() {
 		if host, err = os.Hostname(); err != nil {

@@ -35,7 +35,8 @@
 //
 // # Where the book differs
 //
-// Burns' lock deletes the key that it finds and renews before it knows whether it still
-// holds it; see package lesson, which shows what happens then. His isLocked compares
-// wall clocks, which are set.
+// Burns' first unlock takes the lock from whoever has it; package lesson shows what
+// happens then. His renewal writes the lock under a version that the write replaces, so that the
+// second one fails; his waiting begins after the look and may miss a release. The README of
+// the module has the whole list.
 package lease

@@ -25,6 +25,9 @@ type shelf struct {
 
 // openShelf takes a folder for this process alone and opens the books that are in it.
 func openShelf(dir string, most int, o book.Options) (*shelf, error) {
+	if err := os.MkdirAll(dir, 0o700); err != nil {
+		return nil, fmt.Errorf("LEDGER_DIR: %w", err)
+	}
 	lock, err := os.OpenFile(filepath.Join(dir, "lock"), os.O_RDWR|os.O_CREATE, 0o600)
 	if err != nil {
 		return nil, fmt.Errorf("open LEDGER_DIR: %w", err)

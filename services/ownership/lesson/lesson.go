@@ -8,7 +8,6 @@ import (
 	"sync"
 	"time"
 
-	"github.com/flotilla-dev/flotilla/internal/retry"
 	"github.com/flotilla-dev/flotilla/services/ownership/lease"
 )
 
@@ -20,27 +19,57 @@ type Store struct {
 	// then tidies up takes the lock from its successor, and a third one gets it.
 	AnyVersion bool
 
-	mu    sync.Mutex // guards until
-	until time.Time  // nothing is renewed or given back before
+	mu     sync.Mutex    // guards moving
+	moving chan struct{} // closed when it goes on; nil while it does
 }
 
-// Stall lets the holder stand still for a while, as a process does that is paused: what
-// was checked before is old when it goes on, and nothing was renewed meanwhile.
+// Stall lets the holder stand still until Resume, but for d at most, as a process does that is
+// paused: what was checked before is old when it goes on, and nothing was renewed meanwhile.
 func (s *Store) Stall(ctx context.Context, d time.Duration) error {
 	s.mu.Lock()
-	s.until = time.Now().Add(d)
+	if s.moving == nil {
+		s.moving = make(chan struct{})
+		time.AfterFunc(d, s.resumer(s.moving))
+	}
 	s.mu.Unlock()
 	return s.stalled(ctx)
 }
 
+// Resume lets a holder that stands still go on.
+func (s *Store) Resume() {
+	s.mu.Lock()
+	moving := s.moving
+	s.mu.Unlock()
+	if moving != nil {
+		s.resumer(moving)()
+	}
+}
+
+// resumer ends one pause, and no later one.
+func (s *Store) resumer(pause chan struct{}) func() {
+	return func() {
+		s.mu.Lock()
+		defer s.mu.Unlock()
+		if s.moving == pause {
+			close(pause)
+			s.moving = nil
+		}
+	}
+}
+
 func (s *Store) stalled(ctx context.Context) error {
 	s.mu.Lock()
-	left := time.Until(s.until)
+	moving := s.moving
 	s.mu.Unlock()
-	if left <= 0 {
+	if moving == nil {
 		return nil
 	}
-	return retry.Sleep(ctx, left)
+	select {
+	case <-moving:
+		return nil
+	case <-ctx.Done():
+		return ctx.Err()
+	}
 }
 
 // Renew renews, when nothing stands still.

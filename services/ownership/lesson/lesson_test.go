@@ -85,3 +85,20 @@ func TestWhoStandsStillRenewsNothing(t *testing.T) {
 		t.Errorf("%v", err)
 	}
 }
+
+func TestAPauseEndsWhenItIsToldTo(t *testing.T) {
+	t.Parallel()
+	store := &lesson.Store{}
+	store.Resume() // nothing stands still
+	done := make(chan error)
+	go func() { done <- store.Stall(t.Context(), time.Hour) }()
+	etcdtest.Eventually(t, "it goes on", func() bool {
+		store.Resume()
+		select {
+		case err := <-done:
+			return err == nil
+		default:
+			return false
+		}
+	})
+}

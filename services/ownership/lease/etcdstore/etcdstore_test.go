@@ -70,7 +70,7 @@ func realServer(t *testing.T) string {
 
 func acquire(t *testing.T, s *Store, holder string) lease.Grant {
 	t.Helper()
-	g, err := lease.Lock{Store: s, Name: "n", Holder: holder, TTL: time.Second}.Lock(etcdtest.Context(t))
+	g, err := lease.Lock{Store: s, Name: "n", Holder: holder, TTL: time.Minute}.Lock(etcdtest.Context(t))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -180,7 +180,7 @@ func TestAWatchGoesOnThroughARestartAndAPause(t *testing.T) {
 		go func() { next <- follow(t, s, seen) }()
 		disturb()
 		etcdtest.Eventually(t, "after a "+name+" somebody takes it", func() bool {
-			_, err := other.Acquire(etcdtest.Context(t), "n", name, time.Second)
+			_, err := other.Acquire(etcdtest.Context(t), "n", name, 5*time.Second)
 			return err == nil
 		})
 		if r := <-next; r.Holder != name {
