@@ -14,7 +14,7 @@ func TestLeavingOutChangesNoVerdict(t *testing.T) {
 	whole := Ledger
 	whole.less = nil
 	good, less := 0, 0
-	const histories = 20_000
+	const histories = 5_000
 	for seed := range uint64(histories) {
 		h := History{Model: Ledger, Operations: ledgerHistory(rand.New(rand.NewPCG(seed, 0)))}
 		if err := h.validate(); err != nil {

@@ -76,8 +76,6 @@ var packages = map[string]string{
 	"ownership":     "./services/ownership/cmd/ownership",
 	"ledger":        "./services/ownership/cmd/ledger",
 	"redismetrics":  "./adapters/redismetrics/cmd/redismetrics",
-	"ownership":     "./services/ownership/cmd/ownership",
-	"ledger":        "./services/ownership/cmd/ledger",
 }
 
 // Build compiles programs; what has not changed is not linked again.
