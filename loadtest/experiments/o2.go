@@ -12,7 +12,7 @@ import (
 )
 
 func o2() proof.Pattern {
-	return proof.Pattern{ID: "O2", Title: "Ownership: leases and election", Page: "o2-election.md", Experiments: []proof.Experiment{
+	return proof.Pattern{ID: "O2", Title: "Ownership: leases and election", Page: "o2-leases.md", Experiments: []proof.Experiment{
 		{Name: "failover", Question: "How long is nobody the owner after kill -9, and does a former owner that comes back stay a listener?", Run: failover},
 		{Name: "hand-over", Question: "How long is nobody the owner, and how long do writers wait, when the owner ends in order?", Run: handOverProof},
 		{Name: "store-away", Question: "Does anybody act as owner without a valid lease while the store is away, and does all recover by itself?", Run: storeAway},

@@ -214,11 +214,14 @@ func (o *owners) once(ctx context.Context, rec recorders, client, n int, account
 		return err
 	}
 	id := fmt.Sprintf("%s-%d-%d", account, client, n) // of its shard, for ever
-	for range 5 {
+	for {
 		what, err := rec.append(asking, o, client, anyone(), id, account)
-		if err != nil || what == recorded || asking.Err() != nil {
+		if err != nil || what == recorded {
 			return err
 		}
+		// Who is not served comes back a little later, as Retry-After asks for.
+		if pause(asking, 100*time.Millisecond) != nil {
+			return nil // it is given up, and may be recorded or not
+		}
 	}
-	return nil
 }

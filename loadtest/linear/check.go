@@ -67,16 +67,27 @@ func (h History) of(key string) []porcupine.Operation {
 	for _, op := range h.Operations {
 		end, rows = max(end, op.Call+1, op.Return+1), max(rows, op.Client+1)
 	}
-	for _, op := range h.Operations {
-		if op.Key != key || !h.Model.tells(op) {
-			continue
-		}
+	for _, op := range h.Model.told(h.Operations, key) {
 		p := porcupine.Operation{ClientId: op.Client, Input: op, Call: op.Call, Return: op.Return}
 		if op.Outcome == Unknown {
 			p.ClientId, p.Return = rows, end
 			rows++
 		}
 		ops = append(ops, p)
+	}
+	return ops
+}
+
+// told are the operations of a key, in the order of their calls, that may decide.
+func (m Model) told(all []Operation, key string) []Operation {
+	var ops []Operation
+	for _, op := range all {
+		if op.Key == key && m.tells(op) {
+			ops = append(ops, op)
+		}
+	}
+	if m.less != nil {
+		ops = m.less(ops)
 	}
 	return ops
 }

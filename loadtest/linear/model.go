@@ -15,6 +15,8 @@ type Model struct {
 	// tells is false for an operation that is allowed in any state and changes none: it
 	// may be left out of the search for an order.
 	tells func(Operation) bool
+	// less, if not nil, leaves out more of the operations of one key, if that changes no verdict.
+	less  func([]Operation) []Operation
 	start func() any
 	// step tells whether the operation may happen in a state, and the state after it.
 	// An unknown one that may not happen has not: it is allowed, and changes nothing.
@@ -157,6 +159,7 @@ func ledger() Model {
 		tells: func(op Operation) bool {
 			return op.Outcome == OK || op.Outcome == Unknown && op.Do == Append
 		},
+		less:  lessOfLedger,
 		start: func() any { return ledgerState{} },
 		step:  stepLedger,
 		equal: func(a, b any) bool {
@@ -166,6 +169,34 @@ func ledger() Model {
 		hash:     func(state any) uint64 { return state.(ledgerState).sum },
 		describe: func(state any) string { return "[" + strings.Join(state.(ledgerState).entries, " ") + "]" },
 	}
+}
+
+// lessOfLedger leaves out appends without an answer, of which a search may have to try
+// all orders. Of several of one entry the earliest can do all that the others can. And
+// what the last read does not show, called when all else was answered, has happened
+// later than all of that, if at all.
+func lessOfLedger(ops []Operation) []Operation {
+	last := -1
+	for i, op := range ops {
+		if op.Do == Read && op.Outcome == OK && (last < 0 || op.Call > ops[last].Call) {
+			last = i
+		}
+	}
+	shows := func(string) bool { return true }
+	if last >= 0 && !slices.ContainsFunc(ops, func(op Operation) bool {
+		return op.Outcome == OK && op.Return > ops[last].Call && op.Call != ops[last].Call
+	}) {
+		shows = func(entry string) bool { return slices.Contains(ops[last].Entries, entry) }
+	}
+	seen := map[string]bool{}
+	return slices.DeleteFunc(slices.Clone(ops), func(op Operation) bool {
+		if op.Do != Append || op.Outcome != Unknown {
+			return false
+		}
+		leave := seen[op.Entry] || !shows(op.Entry)
+		seen[op.Entry] = true
+		return leave
+	})
 }
 
 func stepLedger(state any, op Operation) (bool, any) {

@@ -77,8 +77,6 @@ var packages = map[string]string{
 	"ledger":        "./services/ownership/cmd/ledger",
 	"redismetrics":  "./adapters/redismetrics/cmd/redismetrics",
 	"shardproxy":    "./services/shardproxy/cmd/shardproxy",
-	"ownership":     "./services/ownership/cmd/ownership",
-	"ledger":        "./services/ownership/cmd/ledger",
 }
 
 // Build compiles programs; what has not changed is not linked again.
@@ -118,11 +116,7 @@ func Serving() []string {
 // Programs are those of the whole fleet.
 func Programs() []string {
 	return append(Serving(), "broker", "configapi", "configsync", "dbhealth", "etcd", "experiment", "gitserver", "gitsync", "guestbook",
-<<<<<<< HEAD
-		"legacy", "lognorm", "lookups", "memcached", "memcacheshard", "mysql", "redisshard", "shardproxy", "site", "thesaurus", "tlsproxy", "topz")
-=======
-		"ledger", "legacy", "lognorm", "lookups", "memcached", "memcacheshard", "mysql", "ownership", "redisshard", "site", "thesaurus", "tlsproxy", "topz")
->>>>>>> ownership
+		"ledger", "legacy", "lognorm", "lookups", "memcached", "memcacheshard", "mysql", "ownership", "redisshard", "shardproxy", "site", "thesaurus", "tlsproxy", "topz")
 }
 
 func (g *Rig) bin() string { return filepath.Join(g.Dir, "bin") }
