@@ -44,6 +44,10 @@ func TestAReplicaThatDiesIsReplacedByItsTwin(t *testing.T) {
 			}
 			w := start(t, text, nil)
 			p := place(t, "shards:\n"+text)
+			w.eventually("both replicas of b", func() bool { // ready is who has one
+				b := w.shard("b").Replicas
+				return b[0].Usable && b[1].Usable
+			})
 			all["b1"].die()
 			for i := range 300 {
 				path := fmt.Sprintf("/%d", i)
