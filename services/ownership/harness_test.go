@@ -217,6 +217,20 @@ func (r *replica) terms() (terms []Term) {
 	return h.Terms
 }
 
+// knows waits until a replica has seen that another one owns all shards.
+func (r *replica) knows(owner string) {
+	r.f.Helper()
+	etcdtest.Eventually(r.f.T, r.name+" knows what "+owner+" owns", func() bool {
+		known := map[int]bool{}
+		for _, term := range r.terms() {
+			if term.Owner == owner {
+				known[term.Shard] = true
+			}
+		}
+		return len(known) == shards
+	})
+}
+
 // owns waits until a replica owns all shards that it is to own.
 func (r *replica) owns(shards int) {
 	r.f.Helper()

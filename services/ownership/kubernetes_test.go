@@ -30,6 +30,7 @@ func TestTheSameOnLeasesOfKubernetes(t *testing.T) {
 		t.Fatal(err)
 	}
 	c := f.replica("c", nil)
+	c.knows("b")
 	b.running.Cancel()
 	c.owns(shards)
 	third := c.post("e3", "alice", 1)
