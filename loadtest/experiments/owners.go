@@ -198,15 +198,6 @@ func (o *owners) replica(name string) (int, *rig.Proc, error) {
 // other is a replica that is not this one.
 func (o *owners) other(than int) *rig.Proc { return o.replicas[(than+1)%len(o.replicas)] }
 
-// resign asks an owner to hand a shard over.
-func (o *owners) resign(ctx context.Context, owner *rig.Proc, shard int) error {
-	a, err := o.do(ctx, http.MethodPost, fmt.Sprintf("http://%s/v1/shards/%d/resign", owner.Data, shard), nil, nil)
-	if err == nil && a.status != http.StatusAccepted {
-		err = fmt.Errorf("resign: %s", a)
-	}
-	return err
-}
-
 // settled waits until an entry is recorded in every shard again, through every replica.
 func (o *owners) settled(ctx context.Context) error {
 	for shard := range o.shards {

@@ -13,11 +13,11 @@ import (
 	"os/exec"
 	"path/filepath"
 	"strings"
-	"sync"
 	"syscall"
 	"testing"
 	"time"
 
+	"github.com/flotilla-dev/flotilla/internal/cable"
 	"github.com/flotilla-dev/flotilla/internal/etcdclient/etcdtest"
 	"github.com/flotilla-dev/flotilla/internal/nettest"
 	"github.com/flotilla-dev/flotilla/internal/process/processtest"
@@ -246,96 +246,14 @@ func (r *replica) owns(shards int) {
 	})
 }
 
-// A cutter is a connection to a server that can be cut: then everything that comes in
-// either direction is held back, and nobody is told, as in a network that drops packets.
-type cutter struct {
-	addr string
-
-	mu     sync.Mutex // guards all below
-	healed chan struct{}
-	conns  map[net.Conn]bool
-	closed bool
-}
-
-func newCutter(t *testing.T, to string) *cutter {
+// link lays a connection to a server that a test can silence: nothing arrives, and nobody
+// is told, as in a network that drops packets.
+func link(t *testing.T, to string) *cable.Cable {
 	t.Helper()
-	ln, err := net.Listen("tcp", "127.0.0.1:0")
+	c, err := cable.Lay("tcp", to)
 	if err != nil {
 		t.Fatal(err)
 	}
-	c := &cutter{addr: ln.Addr().String(), healed: make(chan struct{}), conns: map[net.Conn]bool{}}
-	close(c.healed)
-	var all sync.WaitGroup
-	all.Go(func() {
-		for {
-			in, err := ln.Accept()
-			if err != nil {
-				return
-			}
-			out, err := net.Dial("tcp", to)
-			if err != nil || !c.keep(in, out) {
-				in.Close()
-				continue
-			}
-			all.Go(func() { c.copy(in, out) })
-			all.Go(func() { c.copy(out, in) })
-		}
-	})
-	t.Cleanup(func() {
-		c.heal()
-		ln.Close()
-		c.close()
-		all.Wait()
-	})
+	t.Cleanup(c.Close)
 	return c
-}
-
-func (c *cutter) keep(conns ...net.Conn) bool {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	for _, conn := range conns {
-		c.conns[conn] = true
-	}
-	return !c.closed
-}
-
-func (c *cutter) close() {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	c.closed = true
-	for conn := range c.conns {
-		conn.Close()
-	}
-}
-
-func (c *cutter) copy(to, from net.Conn) {
-	defer to.Close()
-	defer from.Close()
-	buf := make([]byte, 16<<10)
-	for {
-		n, err := from.Read(buf)
-		c.mu.Lock()
-		healed := c.healed
-		c.mu.Unlock()
-		<-healed
-		if _, failed := to.Write(buf[:n]); failed != nil || err != nil {
-			return
-		}
-	}
-}
-
-func (c *cutter) cut() {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	c.healed = make(chan struct{})
-}
-
-func (c *cutter) heal() {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	select {
-	case <-c.healed:
-	default:
-		close(c.healed)
-	}
 }

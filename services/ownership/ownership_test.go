@@ -10,6 +10,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/flotilla-dev/flotilla/internal/cable"
 	"github.com/flotilla-dev/flotilla/internal/etcdclient/etcdtest"
 	"github.com/flotilla-dev/flotilla/internal/nettest"
 	"github.com/flotilla-dev/flotilla/internal/process"
@@ -268,12 +269,12 @@ func TestWithoutTheFenceAZombieOverwritesAnEntry(t *testing.T) {
 func TestAnOwnerBehindAPartitionGivesUpBeforeAnybodySucceedsIt(t *testing.T) {
 	t.Parallel()
 	f := newFleet(t, nil, short)
-	link := newCutter(t, f.etcd.Addr)
-	a := f.replica("a", map[string]string{"OWNERSHIP_STORE_ETCD_ENDPOINTS": link.addr})
+	line := link(t, f.etcd.Addr)
+	a := f.replica("a", map[string]string{"OWNERSHIP_STORE_ETCD_ENDPOINTS": line.Addr()})
 	a.owns(shards)
 	b := f.replica("b", nil)
 	first := a.post("e1", "alice", 5)
-	link.cut()
+	line.Silence(cable.Both)
 	b.owns(shards)
 	second := b.post("e2", "alice", 7)
 	if second.Token <= first.Token || second.Balance != 12 {
@@ -295,7 +296,7 @@ func TestAnOwnerBehindAPartitionGivesUpBeforeAnybodySucceedsIt(t *testing.T) {
 			t.Errorf("shard %d: b owned it from %v on, a until %v", term.Shard, term.From, up)
 		}
 	}
-	link.heal()
+	line.Mend()
 	if e := a.post("e3", "alice", 1); e.Owner != "b" || e.Balance != 13 {
 		t.Errorf("who comes back has taken it over: %+v", e)
 	}
@@ -339,15 +340,15 @@ func TestWithoutEtcdNobodyActsAndAfterItEverythingGoesOn(t *testing.T) {
 func TestALedgerThatIsAwayLosesAndDoublesNothing(t *testing.T) {
 	t.Parallel()
 	f := newFleet(t, nil, nil)
-	link := newCutter(t, f.ledgers[1].Data) // that of alice
-	a := f.replica("a", map[string]string{"OWNERSHIP_LEDGERS": f.ledgers[0].Data + "," + link.addr, "OWNERSHIP_TIMEOUT": "300ms"})
+	line := link(t, f.ledgers[1].Data) // that of alice
+	a := f.replica("a", map[string]string{"OWNERSHIP_LEDGERS": f.ledgers[0].Data + "," + line.Addr(), "OWNERSHIP_TIMEOUT": "300ms"})
 	if shardOf("alice", shards)%2 != 1 {
 		t.Fatal("choose another name")
 	}
 	a.post("e1", "alice", 5)
-	link.cut()
+	line.Silence(cable.Both)
 	a.want(503, "ledger-unavailable", "POST", "/v1/entries", entry("e2", "alice", 7), nil)
-	link.heal() // what was sent arrives now
+	line.Mend() // what was sent arrives now
 	if e := a.post("e2", "alice", 7); e.Balance != 12 || e.Version != 2 {
 		t.Errorf("%+v", e)
 	}

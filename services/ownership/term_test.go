@@ -7,6 +7,7 @@ import (
 	"net/http"
 	"net/http/httptest"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -81,20 +82,21 @@ func TestAnEntryWhoseAnswerWasLostStaysDoubtful(t *testing.T) {
 		}},
 	} {
 		t.Run(c.name, func(t *testing.T) {
-			var of *term
-			lost := false
-			of = termWith(t, func(w http.ResponseWriter, r *http.Request) {
+			var of atomic.Pointer[term]
+			var lost atomic.Bool
+			first := termWith(t, func(w http.ResponseWriter, r *http.Request) {
 				switch {
-				case lost:
-					c.second(of, w)
+				case lost.Load():
+					c.second(of.Load(), w)
 				case strings.HasSuffix(r.URL.Path, "/entries"):
-					lost = true
+					lost.Store(true)
 					panic(http.ErrAbortHandler)
 				default:
 					_, _ = io.WriteString(w, "{}")
 				}
 			})
-			if _, _, err := of.apply(t.Context(), Intent{ID: "i", Account: "a", Amount: 1}); !errors.Is(err, errUnknown) || errors.Is(err, errNotOwner) || errors.Is(err, errFenced) {
+			of.Store(first)
+			if _, _, err := first.apply(t.Context(), Intent{ID: "i", Account: "a", Amount: 1}); !errors.Is(err, errUnknown) || errors.Is(err, errNotOwner) || errors.Is(err, errFenced) {
 				t.Errorf("%v", err)
 			}
 		})
