@@ -41,6 +41,7 @@ var table = map[string]Pair{
 
 	// Sharded services.
 	"shardproxy": {8103, 9103},
+	"hotshards":  {8106, 9106},
 
 	// Embedded backends, on the ports of the real servers where they are free.
 	"redis":     {6379, 7379},
