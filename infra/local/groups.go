@@ -30,6 +30,7 @@ func groups() []group {
 		{"thesaurus", "an application that caches in a sharded memcached (A2)", thesaurusPod()},
 		{"guestbook", "an application whose database moves (A3, D3)", guestbookPod()},
 		{"experiment", "the next version, tried on some users (A4)", experimentPod()},
+		{"sharded", "a cache in three shards of two replicas each (H1, H3)", shardedCache()},
 	}
 }
 

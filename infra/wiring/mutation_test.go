@@ -100,6 +100,10 @@ var mutations = []struct {
 		"kubernetes/local, cache: the file of CACHE_POLICY_FILE (/etc/flotilla/policy.yaml) has another content; right would be: the content that compose gives it",
 	},
 	{
+		"another placement of the shards", baseDir + "shardproxy/shards.yaml", "function: nginx", "function: ketama",
+		"kubernetes/local, shardproxy: the file of SHARDPROXY_CONFIG_FILE (/etc/flotilla/shards.yaml) has another content; right would be: the content that compose gives it",
+	},
+	{
 		"data that the program does not expect", composeFileName, "wordnet-3.0.a9d012780827e9d9", "wordnet-3.0.0000000000000000",
 		"compose, dictionary: DICTIONARY_DATA_URL leads to wordnet-3.0.0000000000000000.bin.gz; right would be: wordnet-3.0.a9d012780827e9d9.bin.gz, as dictionary --help says",
 	},
@@ -147,12 +151,17 @@ func copyOfWirings(t *testing.T) string {
 			t.Fatal(err)
 		}
 	}
-	text, err := os.ReadFile(filepath.Join(root, composeFileName))
-	if err != nil {
-		t.Fatal(err)
-	}
-	if err := os.WriteFile(filepath.Join(dir, composeFileName), text, 0o600); err != nil {
-		t.Fatal(err)
+	for _, file := range []string{composeFileName, "services/shardproxy/cacheshards.yaml"} {
+		text, err := os.ReadFile(filepath.Join(root, file))
+		if err != nil {
+			t.Fatal(err)
+		}
+		if err := os.MkdirAll(filepath.Dir(filepath.Join(dir, file)), 0o700); err != nil {
+			t.Fatal(err)
+		}
+		if err := os.WriteFile(filepath.Join(dir, file), text, 0o600); err != nil {
+			t.Fatal(err)
+		}
 	}
 	return dir
 }

@@ -32,6 +32,7 @@ type Load struct {
 	CPUs     []int  // the generator may use; all when empty
 	Server   int    // process whose CPU is read; 0: none
 	OpenSSL  string // configuration file, see WriteOpenSSL
+	Script   string // of wrk: a file in Lua
 }
 
 // ErrNotInstalled is the answer when the generator is not on this machine.
@@ -40,6 +41,9 @@ var ErrNotInstalled = errors.New("is not installed")
 // Wrk loads by HTTP/1.1 with one thread of wrk.
 func Wrk(ctx context.Context, l Load) (duel.Sample, error) {
 	argv := []string{"wrk", "-t1", fmt.Sprintf("-c%d", l.inFlight()), fmt.Sprintf("-d%ds", l.seconds()), "--latency"}
+	if l.Script != "" {
+		argv = append(argv, "-s", l.Script)
+	}
 	if l.Connect != "" { // wrk dials what its URL says, and names what it is told to
 		u, err := url.Parse(l.URL)
 		if err != nil {

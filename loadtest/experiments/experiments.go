@@ -25,5 +25,6 @@ func All() []proof.Pattern {
 		r3(),
 		r4(),
 		r5(),
+		h3(),
 	}
 }

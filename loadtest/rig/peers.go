@@ -13,7 +13,7 @@ func (g *Rig) NginxEdge(ctx context.Context, name, upstream, cert, key string, c
 	if err != nil {
 		return nil, err
 	}
-	return g.nginx(ctx, "nginx/edge.conf.tmpl", "nginx-edge", listen, map[string]string{
+	return g.nginx(ctx, "nginx/edge.conf.tmpl", "nginx-edge", listen, map[string]any{
 		"Dir": g.Dir, "Listen": listen, "Name": name, "Upstream": upstream, "Cert": cert, "Key": key,
 	}, cpus...)
 }
@@ -24,12 +24,39 @@ func (g *Rig) NginxUpstream(ctx context.Context, size int, cpus ...int) (*Proc, 
 	if err != nil {
 		return nil, err
 	}
-	return g.nginx(ctx, "nginx/upstream.conf.tmpl", "nginx-upstream", listen, map[string]string{
+	return g.nginx(ctx, "nginx/upstream.conf.tmpl", "nginx-upstream", listen, map[string]any{
 		"Dir": g.Dir, "Listen": listen, "Body": strings.Repeat("x", size),
 	}, cpus...)
 }
 
-func (g *Rig) nginx(ctx context.Context, source, name, listen string, values map[string]string, cpus ...int) (*Proc, error) {
+// NginxShards starts nginx as n servers that answer size bytes and their own address, and
+// returns their addresses.
+func (g *Rig) NginxShards(ctx context.Context, n, size int, cpus ...int) ([]string, error) {
+	var servers []string
+	for range n {
+		addr, err := Addr()
+		if err != nil {
+			return nil, err
+		}
+		servers = append(servers, addr)
+	}
+	_, err := g.nginx(ctx, "nginx/shard-origins.conf.tmpl", "shard-origins", servers[0], map[string]any{
+		"Dir": g.Dir, "Servers": servers, "Body": strings.Repeat("x", size),
+	}, cpus...)
+	return servers, err
+}
+
+// NginxConsistent starts nginx with "hash $request_uri consistent" over servers as its
+// configuration has them: an address, and perhaps weight=N or down.
+func (g *Rig) NginxConsistent(ctx context.Context, name string, servers []string, cpus ...int) (*Proc, error) {
+	listen, err := Addr()
+	if err != nil {
+		return nil, err
+	}
+	return g.nginx(ctx, "nginx/shards.conf.tmpl", name, listen, map[string]any{"Dir": g.Dir, "Name": name, "Listen": listen, "Servers": servers}, cpus...)
+}
+
+func (g *Rig) nginx(ctx context.Context, source, name, listen string, values map[string]any, cpus ...int) (*Proc, error) {
 	if err := Need("nginx"); err != nil {
 		return nil, err
 	}
@@ -75,7 +102,8 @@ func (g *Rig) Varnish(ctx context.Context, origin string) (*Proc, error) {
 	return p, nil
 }
 
-// Peer starts one of loadtest/peers' programs: TLS before an upstream.
+// Peer starts one of loadtest/peers' programs: TLS before an upstream, or plain HTTP where
+// there is no certificate and the program can do without.
 func (g *Rig) Peer(ctx context.Context, program, cert, key, upstream string, cpus ...int) (*Proc, error) {
 	listen, err := Addr()
 	if err != nil {

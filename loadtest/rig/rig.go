@@ -46,6 +46,7 @@ var packages = map[string]string{
 	"cache":         "./services/cache/cmd/cache",
 	"edge":          "./services/edge/cmd/edge",
 	"experiment":    "./ambassadors/experiment/cmd/experiment",
+	"shardproxy":    "./services/shardproxy/cmd/shardproxy",
 	"redis":         "./infra/backends/redis/cmd/redis",
 	"topz":          "./sidecars/topz/cmd/topz",
 	"gitserver":     "./sidecars/gitsync/cmd/gitserver",
@@ -113,7 +114,7 @@ func Serving() []string {
 // Programs are those of the whole fleet.
 func Programs() []string {
 	return append(Serving(), "broker", "configapi", "configsync", "dbhealth", "etcd", "experiment", "gitserver", "gitsync", "guestbook",
-		"legacy", "lognorm", "lookups", "memcached", "memcacheshard", "mysql", "redisshard", "site", "thesaurus", "tlsproxy", "topz")
+		"legacy", "lognorm", "lookups", "memcached", "memcacheshard", "mysql", "redisshard", "shardproxy", "site", "thesaurus", "tlsproxy", "topz")
 }
 
 func (g *Rig) bin() string { return filepath.Join(g.Dir, "bin") }

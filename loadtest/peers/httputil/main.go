@@ -1,5 +1,6 @@
-// Command httputil is a peer of the edge: TLS in front of httputil.ReverseProxy, as
-// most Go programs would write it. It logs nothing and knows one upstream.
+// Command httputil is a peer of the edge and of the sharding proxy: httputil.ReverseProxy, as
+// most Go programs would write it, with TLS in front where it has a certificate. It logs
+// nothing and knows one upstream.
 package main
 
 import (
@@ -30,5 +31,8 @@ func main() {
 		Transport: &http.Transport{MaxIdleConnsPerHost: 256, DisableCompression: true},
 	}
 	server := &http.Server{Addr: *listen, Handler: proxy, ReadHeaderTimeout: 10 * time.Second}
+	if *cert == "" {
+		log.Fatal(server.ListenAndServe())
+	}
 	log.Fatal(server.ListenAndServeTLS(*cert, *key))
 }

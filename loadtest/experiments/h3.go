@@ -1,0 +1,54 @@
+package experiments
+
+import (
+	"context"
+	"fmt"
+	"os"
+	"path/filepath"
+	"strings"
+
+	"github.com/flotilla-dev/flotilla/loadtest/proof"
+	"github.com/flotilla-dev/flotilla/loadtest/rig"
+)
+
+func h3() proof.Pattern {
+	return proof.Pattern{ID: "H3", Title: "Consistent HTTP sharding proxy", Page: "h3-shardproxy.md", Experiments: []proof.Experiment{
+		{Name: "placement", Question: "How many of 10,000 URIs does shardproxy send elsewhere than nginx with hash $request_uri consistent: equal weights, weights, one server down?", Run: placedAsNginx},
+		{Name: "rates", Question: "How many requests per second does shardproxy pass on, beside nginx with hash … consistent and beside a plain httputil.ReverseProxy?", Run: shardedRates},
+		{Name: "reshard", Question: "What do users notice when a shard joins, drains, leaves, loses a replica, and is lost?", Run: reshardUnderLoad},
+	}}
+}
+
+// sharder is a proxy with its file of shards.
+type sharder struct {
+	*rig.Proc
+	file string
+}
+
+// shardEntry is a shard of a file.
+func shardEntry(name string, weight int, replicas string) string {
+	return fmt.Sprintf("- {name: %q, weight: %d, replicas: %q}\n", name, weight, replicas)
+}
+
+// shardproxyBefore starts a proxy before the shards of a file.
+func shardproxyBefore(ctx context.Context, g *rig.Rig, name string, shards []string, env map[string]string, cpus ...int) (*sharder, error) {
+	s := &sharder{file: filepath.Join(g.Dir, name+".yaml")}
+	if err := s.write(shards); err != nil {
+		return nil, err
+	}
+	full := map[string]string{"SHARDPROXY_CONFIG_FILE": s.file, "SHARDPROXY_FIRST_REPLICAS": "10s"}
+	for k, v := range env {
+		full[k] = v
+	}
+	p, err := g.Service(ctx, "shardproxy", name, full, cpus...)
+	s.Proc = p
+	return s, err
+}
+
+// write replaces the file at once, as a sidecar does.
+func (s *sharder) write(shards []string) error {
+	if err := os.WriteFile(s.file+".new", []byte("shards:\n"+strings.Join(shards, "")), 0o644); err != nil {
+		return fmt.Errorf("file of shards: %w", err)
+	}
+	return os.Rename(s.file+".new", s.file)
+}
