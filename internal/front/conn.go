@@ -20,8 +20,8 @@ type Limits struct {
 	Upgraded  time.Duration // how long an upgraded connection may be silent in both directions
 }
 
-// A Conn is a client's connection. Set the exported fields that are not said to
-// be its own, then call Open.
+// A Conn is a client's connection, and the request and exchange that are under
+// way on it. Set the first four fields, then call Open.
 type Conn struct {
 	Net    net.Conn // read and written
 	TCP    net.Conn // what is below TLS, or Net itself
@@ -46,9 +46,9 @@ func (c *Conn) Open() {
 	c.Exchange.Gone, c.Exchange.Interim = c.gone, c.interim
 }
 
-// Await reads the head of the next request. waiting is called before it waits
-// for one to begin, opening before it waits for the rest of a head. began tells
-// whether the error is about a request, and not about the silence before one.
+// Await reads the head of the next request. opening is called when it does not
+// come as a whole. began tells whether the error is about a request, and not
+// about the silence before one.
 func (c *Conn) Await(opening func()) (began bool, err error) {
 	if err := c.reader.Wait(c.waitIdle); err != nil {
 		return false, err

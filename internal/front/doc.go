@@ -7,12 +7,16 @@
 // goes, what its head says to the replica and what is written in a log is the
 // gateway's own:
 //
-//	for c.Await(nil, nil) == nil {
-//		c.Exchange.Head = append(c.Exchange.Head[:0], …)  // without the end of the head
+//	for {
+//		if _, err := c.Await(opening); err != nil { … }
+//		c.Begin()
+//		c.Exchange.Head = append(c.Exchange.Head[:0], …)  // all but what is said of the body
 //		err := c.Complete(limit)
-//		if err == nil { err = upstream.Do(&c.Exchange) }
+//		if err == nil {
+//			err = upstream.Do(&c.Exchange)
+//		}
 //		…
-//		sent, err := c.Relay(head)
+//		sent, err := c.Relay(c.Framing(), head)
 //		c.Exchange.Finish()
 //	}
 //	c.HangUp()

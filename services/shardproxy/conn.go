@@ -80,6 +80,7 @@ func (c *conn) await() bool {
 		return true
 	}
 	defer c.metrics.active.Dec()
+	c.Request.Method = nil // what is there may be the request before
 	var malformed *h1.Error
 	switch {
 	case errors.As(err, &malformed):
@@ -139,12 +140,23 @@ func (c *conn) serveOne() bool {
 // exchange sends the request to the shard of its key. After success the caller calls
 // leave.
 func (c *conn) exchange() error {
-	t := c.table.Load()
-	c.key = t.key.Append(c.key[:0], c)
-	h := layout.Of(c.key)
-	c.recent.See(h)
 	c.standIn.Request()
 	c.Exchange.Timeout = c.cfg.AnswerTimeout
+	for {
+		t := c.table.Load()
+		c.key = t.key.Append(c.key[:0], c)
+		h := layout.Of(c.key)
+		c.recent.See(h)
+		err := c.send(t, h)
+		if err != hop.ErrUnavailable || c.table.Load() == t {
+			return err
+		}
+		// A shard of that table has left since. By the new one it may be another.
+	}
+}
+
+// send asks the shards of a table, the one that the key belongs to first.
+func (c *conn) send(t *table, h layout.Hash) error {
 	var failed tried
 	err := hop.ErrUnavailable
 	for {
@@ -162,10 +174,6 @@ func (c *conn) exchange() error {
 			return nil
 		}
 		c.leave()
-		if now := c.table.Load(); err == hop.ErrUnavailable && now != t {
-			t, failed = now, tried{} // its shard has left since; with the new table it may be another
-			continue
-		}
 		if hop.Unsent(err) && err != hop.ErrUnavailable {
 			c.shard.unreachable()
 		}

@@ -264,3 +264,21 @@ func TestTheEndLosesNoRequest(t *testing.T) {
 		t.Error(err)
 	}
 }
+
+// HTTP/1.0 has neither chunks nor interim answers: the end of the connection is the end of
+// an answer whose length nobody knows.
+func TestAnOldClientIsAnsweredInItsVersion(t *testing.T) {
+	t.Parallel()
+	a := newReplica(t, "a", func(w http.ResponseWriter, _ *http.Request) {
+		w.WriteHeader(http.StatusEarlyHints)
+		_, _ = io.WriteString(w, "first ")
+		w.(http.Flusher).Flush()
+		_, _ = io.WriteString(w, "second")
+	})
+	w := start(t, entry("a", a.addr()), nil)
+	answer := w.say("GET / HTTP/1.0\r\nConnection: keep-alive\r\n\r\n")
+	head, body, _ := strings.Cut(answer, "\r\n\r\n")
+	if !strings.HasPrefix(head, "HTTP/1.1 200 ") || strings.Contains(head, "Transfer-Encoding") || !strings.Contains(head, "Connection: close") || body != "first second" {
+		t.Errorf("%q", answer)
+	}
+}

@@ -47,7 +47,8 @@ type proxy struct {
 	date     atomic.Pointer[dateLine]
 
 	run  context.Context // of the upstreams
-	work sync.WaitGroup
+	calm context.Context // of waiting for new ones; ends a moment before run
+	work sync.WaitGroup  // grows only while changing is held and run is not done
 
 	changing   sync.Mutex // held while the table is replaced, which may take a while; guards both below
 	generation int
@@ -60,6 +61,18 @@ type proxy struct {
 
 // errChanged is the outcome of a change that was meant for another table.
 var errChanged = errors.New("the layout is another one by now")
+
+// errEnding is the outcome of a change in a process that ends.
+var errEnding = errors.New("the process ends")
+
+// end stops all shards and waits for them. Requests must have ended before.
+func (p *proxy) end(stopWaiting, cancel func()) {
+	stopWaiting()
+	p.changing.Lock()
+	cancel()
+	p.changing.Unlock()
+	p.work.Wait()
+}
 
 // settle is how long a new shard may take to find a usable replica before it gets
 // requests, and how long one that left stays for requests that began under the old table.
@@ -89,6 +102,9 @@ func (p *proxy) compare(l *layout.Layout) (*layout.Placement, *reshard.Plan, err
 func (p *proxy) apply(next *layout.Placement, source, id string) error {
 	p.changing.Lock()
 	defer p.changing.Unlock()
+	if p.run.Err() != nil {
+		return errEnding
+	}
 	old := p.table.Load()
 	if id != "" && old.id != id {
 		return errChanged
@@ -112,7 +128,7 @@ func (p *proxy) apply(next *layout.Placement, source, id string) error {
 		t.shards = append(t.shards, running)
 	}
 	if old != nil { // traffic is on: let the checks find the replicas first
-		ctx, cancel := context.WithTimeout(p.run, settle)
+		ctx, cancel := context.WithTimeout(p.calm, settle)
 		for _, s := range fresh {
 			_ = s.Wait(ctx) // a shard without replicas is still the one that was asked for
 		}

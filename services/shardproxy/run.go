@@ -36,12 +36,12 @@ func Run(ctx context.Context, cfg Config) error {
 		return err
 	}
 	run, cancel := context.WithCancel(context.WithoutCancel(ctx))
+	calm, stopWaiting := context.WithCancel(run)
 	proxy := &proxy{cfg: &cfg, limits: cfg.limits(), log: p.Log, registry: p.Metrics, metrics: newMetrics(p.Metrics),
 		guard: guard.New(cfg.Connections, cfg.PerAddress), roots: roots, countries: countries,
-		recent: recent.New(cfg.RecentKeys, cfg.RecentFor, nil), standIn: cfg.Limits.Budget(), run: run, loads: map[string]*load{}}
+		recent: recent.New(cfg.RecentKeys, cfg.RecentFor, nil), standIn: cfg.Limits.Budget(), run: run, calm: calm, loads: map[string]*load{}}
 	if err := proxy.first(text); err != nil {
-		cancel()
-		proxy.work.Wait()
+		proxy.end(stopWaiting, cancel)
 		p.Close()
 		return err
 	}
@@ -49,8 +49,7 @@ func Run(ctx context.Context, cfg Config) error {
 	proxy.routes(p.Admin.Protect)
 	p.Go("roots", func(ctx context.Context) error { roots.Watch(ctx, p.Log); return nil })
 	p.Go("file", func(ctx context.Context) error {
-		defer proxy.work.Wait()
-		defer cancel()
+		defer proxy.end(stopWaiting, cancel)
 		watch.File(ctx, cfg.ConfigFile, text, proxy.reload)
 		return nil
 	})
