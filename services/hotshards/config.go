@@ -1,6 +1,7 @@
 package hotshards
 
 import (
+	"errors"
 	"fmt"
 	"net/url"
 	"os"
@@ -28,11 +29,12 @@ type Config struct {
 	Proxies    upstream.Address `env:"HOTSHARDS_PROXIES,required" doc:"sharding proxies, with their administration ports: host:port/adminport,… or dns:name:port/adminport or file:path"`
 	TokenFile  string           `env:"HOTSHARDS_PROXY_TOKEN_FILE" doc:"file with the administration token of the proxies; none is sent when empty"`
 
-	Orchestrator Orchestrator  `env:"HOTSHARDS_ORCHESTRATOR,required" doc:"who keeps the replicas running: local or kubernetes"`
+	Orchestrator Orchestrator  `env:"HOTSHARDS_ORCHESTRATOR,required" doc:"who keeps the replicas running: local, kubernetes, or none: replicas are counted at the proxies, and HOTSHARDS_DRY_RUN is on"`
 	Socket       string        `env:"HOTSHARDS_RUNNER_SOCKET" doc:"control socket of the runner of the local fleet; required with local"`
 	KubeURL      string        `env:"HOTSHARDS_KUBE_URL" envDefault:"https://kubernetes.default.svc" doc:"API server"`
 	Account      string        `env:"HOTSHARDS_KUBE_ACCOUNT_DIR" envDefault:"/var/run/secrets/kubernetes.io/serviceaccount" doc:"folder with token, ca.crt and namespace of the service account, token and ca.crt read again when they change"`
 	Namespace    string        `env:"HOTSHARDS_KUBE_NAMESPACE" doc:"namespace of the shards; that of the service account when empty"`
+	Kind         Kind          `env:"HOTSHARDS_KUBE_KIND" envDefault:"statefulset" doc:"what a service of the file is in Kubernetes when it is a name alone: statefulset or deployment"`
 	Timeout      time.Duration `env:"HOTSHARDS_TIMEOUT" envDefault:"2s" doc:"for a question to the orchestrator, and for a look at all proxies"`
 	ScaleTimeout time.Duration `env:"HOTSHARDS_SCALE_TIMEOUT" envDefault:"90s" doc:"for one change: as long as the runner may take to start a replica, or to drain one; a move has it for each proxy"`
 
@@ -67,12 +69,24 @@ type Orchestrator string
 const (
 	Local      Orchestrator = "local"
 	Kubernetes Orchestrator = "kubernetes"
+	None       Orchestrator = "none"
 )
 
 // UnmarshalText takes the name of one.
 func (o *Orchestrator) UnmarshalText(text []byte) error {
-	if *o = Orchestrator(text); *o != Local && *o != Kubernetes {
-		return fmt.Errorf("want %s or %s", Local, Kubernetes)
+	if *o = Orchestrator(text); *o != Local && *o != Kubernetes && *o != None {
+		return fmt.Errorf("want %s, %s or %s", Local, Kubernetes, None)
+	}
+	return nil
+}
+
+// A Kind of workload.
+type Kind string
+
+// UnmarshalText takes the name of one.
+func (k *Kind) UnmarshalText(text []byte) error {
+	if *k = Kind(text); *k != "statefulset" && *k != "deployment" {
+		return errors.New("want statefulset or deployment")
 	}
 	return nil
 }
@@ -109,6 +123,8 @@ func (c *Config) validate() error {
 	switch c.Orchestrator {
 	case Local:
 		bad(c.Socket == "", "HOTSHARDS_RUNNER_SOCKET", `""`, "the control socket of the runner, with HOTSHARDS_ORCHESTRATOR=local")
+	case None:
+		bad(!bool(c.DryRun), "HOTSHARDS_DRY_RUN", "off", "on, with HOTSHARDS_ORCHESTRATOR=none: there is nobody to carry out a decision")
 	case Kubernetes:
 		u, err := url.Parse(c.KubeURL)
 		bad(err != nil || u.Scheme != "https" || u.Host == "" || u.Path != "", "HOTSHARDS_KUBE_URL", c.KubeURL, "a URL such as https://kubernetes.default.svc")

@@ -36,7 +36,7 @@ var (
 )
 
 // parseFile reads the file of shards. The error names every mistake.
-func parseFile(content []byte, o Orchestrator, lookup func(string) (string, bool)) ([]shard, error) {
+func parseFile(content []byte, c *Config) ([]shard, error) {
 	var f struct {
 		Shards []shard `yaml:"shards"`
 	}
@@ -52,7 +52,7 @@ func parseFile(content []byte, o Orchestrator, lookup func(string) (string, bool
 	for i := range f.Shards {
 		s := &f.Shards[i]
 		at := fmt.Sprintf("shards[%d] %.40s", i, s.Name)
-		for _, mistake := range s.check(o, lookup) {
+		for _, mistake := range s.check(c) {
 			wrong = append(wrong, fmt.Errorf("%s: %w", at, mistake))
 		}
 		for what, value := range map[string]string{"name": s.Name, "service": s.Service, "replicas": s.Replicas} {
@@ -68,23 +68,25 @@ func parseFile(content []byte, o Orchestrator, lookup func(string) (string, bool
 	return f.Shards, nil
 }
 
-// check finds mistakes, and replaces a variable by its value.
-func (s *shard) check(o Orchestrator, lookup func(string) (string, bool)) (wrong []error) {
+// check finds mistakes, and replaces a variable by its value, and a name by that of its kind.
+func (s *shard) check(c *Config) (wrong []error) {
 	bad := func(format string, args ...any) { wrong = append(wrong, fmt.Errorf(format, args...)) }
 	if !validName.MatchString(s.Name) {
 		bad("name %.100q: want 1 to 128 letters, digits and . _ : / [ ] -", s.Name)
 	}
-	if o == Kubernetes && !replicas.Service.MatchString(s.Service) {
-		bad("service %.100q: want deployment/name or statefulset/name", s.Service)
+	if plain := validWord.MatchString(s.Service); c.Orchestrator != Kubernetes && !plain {
+		bad("service %.100q: want the name of a service, such as cache-a", s.Service)
+	} else if c.Orchestrator == Kubernetes && plain {
+		s.Service = string(c.Kind) + "/" + s.Service
 	}
-	if o == Local && !validWord.MatchString(s.Service) {
-		bad("service %.100q: want a service of the local fleet, such as cache-a", s.Service)
+	if c.Orchestrator == Kubernetes && !replicas.Service.MatchString(s.Service) {
+		bad("service %.100q: want a name, or deployment/name or statefulset/name", s.Service)
 	}
 	if s.Min < 1 || s.Min > s.Max || s.Max > maxReplicas {
 		bad("min %d, max %d: want 1 ≤ min ≤ max ≤ %d", s.Min, s.Max, maxReplicas)
 	}
 	if m := variable.FindStringSubmatch(s.Replicas); m != nil {
-		value, set := lookup(m[1])
+		value, set := c.lookup()(m[1])
 		if !strings.HasPrefix(m[1], prefix) || !set {
 			bad("replicas %.100s: want a variable that is set and begins with %s", s.Replicas, prefix)
 			return wrong

@@ -5,7 +5,10 @@ import (
 	"testing"
 )
 
-func noVariables(string) (string, bool) { return "", false }
+// local is a configuration without variables.
+func local() *Config {
+	return &Config{Orchestrator: Local, Lookup: func(string) (string, bool) { return "", false }}
+}
 
 func TestEveryMistakeOfTheFileIsNamed(t *testing.T) {
 	_, err := parseFile([]byte(`
@@ -15,7 +18,7 @@ shards:
 - {name: "b b", service: deployment/b, replicas: "${HOTSHARDS_UPSTREAM_B}", min: 1, max: 2}
 - {name: c, service: cache-c, replicas: "${HOME}", min: 0, max: 2}
 - {name: d, service: cache-d, replicas: "nowhere", min: 1, max: 2}
-`), Local, func(name string) (string, bool) { return "file:/b", name == "HOTSHARDS_UPSTREAM_B" })
+`), &Config{Orchestrator: Local, Lookup: func(name string) (string, bool) { return "file:/b", name == "HOTSHARDS_UPSTREAM_B" }})
 	if err == nil {
 		t.Fatal("it was taken")
 	}
@@ -33,22 +36,22 @@ func TestServicesAreNamedAsTheOrchestratorNamesThem(t *testing.T) {
 	file := func(service string) []byte {
 		return []byte(`shards: [{name: a, service: "` + service + `", replicas: "${HOTSHARDS_UPSTREAM_A}", min: 1, max: 2}]`)
 	}
-	lookup := func(string) (string, bool) { return "dns:cache-a:8081/9081", true }
-	for _, service := range []string{"deployment/cache-a", "statefulset/cache.a"} {
-		shards, err := parseFile(file(service), Kubernetes, lookup)
-		if err != nil || shards[0].Replicas != "dns:cache-a:8081/9081" {
+	cluster := &Config{Orchestrator: Kubernetes, Kind: "statefulset", Lookup: func(string) (string, bool) { return "dns:cache-a:8081/9081", true }}
+	for service, want := range map[string]string{"deployment/cache-a": "deployment/cache-a", "statefulset/cache.a": "statefulset/cache.a", "cache-a": "statefulset/cache-a"} {
+		shards, err := parseFile(file(service), cluster)
+		if err != nil || shards[0].Replicas != "dns:cache-a:8081/9081" || shards[0].Service != want {
 			t.Errorf("%s: %+v, %v", service, shards, err)
 		}
 	}
-	for _, service := range []string{"cache-a", "daemonset/a", "deployment/", "deployment/a/b", "deployment/../a", "deployment/A"} {
-		if _, err := parseFile(file(service), Kubernetes, lookup); err == nil {
+	for _, service := range []string{"daemonset/a", "deployment/", "deployment/a/b", "deployment/../a", "deployment/A"} {
+		if _, err := parseFile(file(service), cluster); err == nil {
 			t.Errorf("%s was taken", service)
 		}
 	}
 }
 
 func TestTheBudgetIsEnoughForTheLeastOfAll(t *testing.T) {
-	shards, err := parseFile([]byte(threeShards), Local, noVariables)
+	shards, err := parseFile([]byte(threeShards), local())
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -66,7 +69,7 @@ func FuzzFile(f *testing.F) {
 	f.Add([]byte("shards:\n- {name: a, service: a, replicas: '${HOTSHARDS_UPSTREAM_}', min: 1, max: 1}"))
 	f.Add([]byte("shards: &a\n- *a"))
 	f.Fuzz(func(t *testing.T, content []byte) {
-		shards, err := parseFile(content, Local, noVariables)
+		shards, err := parseFile(content, local())
 		if err != nil {
 			return
 		}

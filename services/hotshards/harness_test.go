@@ -76,7 +76,7 @@ func start(t *testing.T, env map[string]string) *harness {
 		h.runner.Set(service, 2, 2)
 	}
 	cfg := defaults(t, env)
-	shards, err := parseFile([]byte(threeShards), Local, cfg.lookup())
+	shards, err := parseFile([]byte(threeShards), &cfg)
 	if err != nil {
 		t.Fatal(err)
 	}

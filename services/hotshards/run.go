@@ -30,7 +30,7 @@ func Run(ctx context.Context, cfg Config) error {
 	if err != nil {
 		return fmt.Errorf("HOTSHARDS_CONFIG_FILE: %w", err)
 	}
-	shards, err := parseFile(text, cfg.Orchestrator, cfg.lookup())
+	shards, err := parseFile(text, &cfg)
 	if err == nil {
 		err = checkBudget(shards, cfg.Budget)
 	}
@@ -55,7 +55,14 @@ func Run(ctx context.Context, cfg Config) error {
 		return err
 	}
 	p.Health.Ready("look", c.ready)
-	p.Go("looks", func(ctx context.Context) error { c.run(ctx); return nil })
+	p.Go("looks", func(background context.Context) error {
+		// It decides nothing more once it is told to end: another one may have started.
+		deciding, cancel := context.WithCancel(ctx)
+		defer cancel()
+		defer context.AfterFunc(background, cancel)()
+		c.run(deciding)
+		return nil
+	})
 	e := api.New(p)
 	c.routes(e)
 	p.Serve(api.Server(e))
@@ -101,7 +108,10 @@ func administration(s upstream.Snapshot) ([]string, error) {
 }
 
 func (c *controller) openOrchestrator(p *process.Process) error {
-	if c.cfg.Orchestrator == Local {
+	switch c.cfg.Orchestrator {
+	case None:
+		return nil
+	case Local:
 		c.orchestrator = replicas.NewRunner(c.cfg.Socket, c.cfg.Timeout, c.cfg.ScaleTimeout)
 		return nil
 	}

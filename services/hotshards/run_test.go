@@ -141,6 +141,24 @@ func TestAHotShardOfKubernetesIsScaled(t *testing.T) {
 	await(t, "http://"+r.Data+"/v1/shards", "one of four ready", func(_ int, body string) bool { return strings.Contains(body, `"ordered":4,"ready":1`) })
 }
 
+func TestWithoutAnOrchestratorDecisionsAreTold(t *testing.T) {
+	env := quick(proxy(t))
+	env["HOTSHARDS_ORCHESTRATOR"] = "none"
+	if err := Run(t.Context(), defaults(t, env)); err == nil || !strings.Contains(err.Error(), "HOTSHARDS_DRY_RUN") {
+		t.Errorf("with nobody to carry out a decision: %v", err)
+	}
+	file := filepath.Join(t.TempDir(), "shards.yaml")
+	if err := os.WriteFile(file, []byte(strings.ReplaceAll(threeShards, "min: 2", "min: 1")), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	env["HOTSHARDS_CONFIG_FILE"], env["HOTSHARDS_DRY_RUN"] = file, "on"
+	r := run(t, env)
+	body := await(t, "http://"+r.Data+"/v1/decisions", "told", func(_ int, body string) bool { return strings.Contains(body, `"dry-run"`) })
+	if !strings.Contains(body, "shard a: 1 replicas become 4") { // the proxy has one replica of each
+		t.Errorf("%s", body)
+	}
+}
+
 func TestAProcessThatEndsDuringAChangeEnds(t *testing.T) {
 	runner := replicatest.StartRunner(t)
 	for _, service := range []string{"cache-a", "cache-b", "cache-c"} {

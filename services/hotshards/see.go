@@ -58,11 +58,7 @@ func (c *controller) see(ctx context.Context) (sight, error) {
 	if err != nil {
 		return sight{}, &blindness{noProxies, err}
 	}
-	services := make([]string, 0, len(c.shards))
-	for _, s := range c.shards {
-		services = append(services, s.Service)
-	}
-	counts, err := c.orchestrator.Count(ctx, services...)
+	counts, err := c.count(ctx, view)
 	if err != nil {
 		return sight{}, &blindness{noOrchestrator, err}
 	}
@@ -86,6 +82,29 @@ func (c *controller) see(ctx context.Context) (sight, error) {
 		found.world.Shards = append(found.world.Shards, one)
 	}
 	return found, nil
+}
+
+// count counts the replicas of all shards: those that the orchestrator has, or, where there is none, those that the
+// proxies have found.
+func (c *controller) count(ctx context.Context, view loads.View) (map[string]replicas.Count, error) {
+	services := make([]string, 0, len(c.shards))
+	found := map[string]replicas.Count{}
+	for _, s := range c.shards {
+		services = append(services, s.Service)
+		var n replicas.Count
+		load, _ := find(view, s.Name) // one that is missing is told later
+		for _, r := range load.Replicas {
+			n.Want++
+			if r.Usable {
+				n.Ready++
+			}
+		}
+		found[s.Service] = n
+	}
+	if c.orchestrator == nil {
+		return found, nil
+	}
+	return c.orchestrator.Count(ctx, services...)
 }
 
 func find(v loads.View, name string) (loads.Shard, error) {

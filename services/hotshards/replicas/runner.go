@@ -9,6 +9,7 @@ import (
 	"io"
 	"net"
 	"net/http"
+	"slices"
 	"time"
 )
 
@@ -50,7 +51,8 @@ func (r *Runner) Count(ctx context.Context, services ...string) (map[string]Coun
 	if err := json.NewDecoder(io.LimitReader(resp.Body, maxFleet)).Decode(&fleet); err != nil {
 		return nil, fmt.Errorf("read the fleet: %w", err)
 	}
-	if fleet.State != "ready" && fleet.State != "degraded" {
+	// A fleet that starts waits for us, too; what has not started yet is counted as ordered and not ready.
+	if !slices.Contains([]string{"starting", "ready", "degraded"}, fleet.State) {
 		return nil, fmt.Errorf("the fleet is %q", fleet.State)
 	}
 	counts := map[string]Count{}
