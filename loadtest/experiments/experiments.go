@@ -26,5 +26,6 @@ func All() []proof.Pattern {
 		r4(),
 		r5(),
 		h3(),
+		h4(),
 	}
 }
