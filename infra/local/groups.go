@@ -31,6 +31,7 @@ func groups() []group {
 		{"guestbook", "an application whose database moves (A3, D3)", guestbookPod()},
 		{"experiment", "the next version, tried on some users (A4)", experimentPod()},
 		{"sharded", "a cache in three shards of two replicas each (H1, H3)", shardedCache()},
+		{"hotshards", "the controller that gives its hot shards more replicas (H4)", hotShards()},
 	}
 }
 
