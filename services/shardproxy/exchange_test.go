@@ -234,9 +234,9 @@ func TestAnUpgradedConnectionCarriesAnyBytesAndHalfCloses(t *testing.T) {
 func TestTheEndLosesNoRequest(t *testing.T) {
 	t.Parallel()
 	came, goOn := make(chan struct{}), make(chan struct{})
-	a := newReplica(t, "a", func(w http.ResponseWriter, _ *http.Request) {
+	a := newReplica(t, "a", func(w http.ResponseWriter, r *http.Request) {
 		close(came)
-		<-goOn
+		waitFor(goOn, r)
 		_, _ = io.WriteString(w, "whole")
 	})
 	w := start(t, entry("a", a.addr()), nil)

@@ -246,3 +246,11 @@ func pathOf(t testing.TB, text, name string) string {
 	t.Fatalf("no path belongs to %s", name)
 	return ""
 }
+
+// waitFor returns when the test says so, or whoever asked is gone.
+func waitFor(goOn <-chan struct{}, r *http.Request) {
+	select {
+	case <-goOn:
+	case <-r.Context().Done():
+	}
+}

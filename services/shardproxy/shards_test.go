@@ -201,6 +201,50 @@ func TestWhenNothingCanBeReachedTheOwnerIsTried(t *testing.T) {
 	}
 }
 
+// A shard that is lost while it has a request: what may be sent twice is sent to who stands in,
+// what may not is not, because it may have had its effect.
+func TestARequestThatIsUnderWayWhenItsShardIsLost(t *testing.T) {
+	t.Parallel()
+	var a *replica
+	lost := make(chan struct{}, 1)
+	a = newReplica(t, "a", func(w http.ResponseWriter, r *http.Request) {
+		a.status.Store(503)
+		waitFor(lost, r)
+		panic(http.ErrAbortHandler)
+	})
+	b := newReplica(t, "b", nil)
+	text := entry("a", a.addr()) + entry("b", b.addr())
+	w := start(t, text, map[string]string{"EJECT_AFTER": "0"})
+	path := pathOf(t, text, "a")
+	for method, want := range map[string]int{http.MethodPost: 502, http.MethodGet: 200} {
+		status := make(chan int, 1)
+		go func() {
+			req, err := http.NewRequest(method, "http://"+w.Data+path, nil)
+			if err != nil {
+				t.Error(err)
+				status <- 0
+				return
+			}
+			resp, err := http.DefaultClient.Do(req)
+			if err != nil {
+				t.Error(err)
+				status <- 0
+				return
+			}
+			_ = resp.Body.Close()
+			status <- resp.StatusCode
+		}()
+		w.eventually("lost", func() bool { return w.shard("a").State == stateLost })
+		before := b.asked.Load()
+		lost <- struct{}{}
+		if got := <-status; got != want || b.asked.Load()-before != map[int]int64{502: 0, 200: 1}[want] {
+			t.Errorf("%s: %d, want %d; the other shard got %d", method, got, want, b.asked.Load()-before)
+		}
+		a.status.Store(200)
+		w.eventually("back", func() bool { return w.shard("a").State == stateActive })
+	}
+}
+
 func TestWithFailTheKeysOfALostShardAreRefused(t *testing.T) {
 	t.Parallel()
 	a, b := newReplica(t, "a", nil), newReplica(t, "b", nil)
@@ -286,7 +330,7 @@ func TestARequestOutlivesItsShard(t *testing.T) {
 	came, goOn := make(chan struct{}), make(chan struct{})
 	a := newReplica(t, "a", func(w http.ResponseWriter, r *http.Request) {
 		close(came)
-		<-goOn
+		waitFor(goOn, r)
 		_, _ = io.WriteString(w, "whole")
 	})
 	b := newReplica(t, "b", nil)
@@ -321,7 +365,7 @@ func TestARequestOutlivesItsShard(t *testing.T) {
 func TestBoundedLoadsSpreadAHotKey(t *testing.T) {
 	t.Parallel()
 	goOn := make(chan struct{})
-	text, _ := three(t, func(http.ResponseWriter, *http.Request) { <-goOn })
+	text, _ := three(t, func(_ http.ResponseWriter, r *http.Request) { waitFor(goOn, r) })
 	bounded := "bounded_load: 1.25\nshards:\n" + text
 	w := start(t, bounded, nil)
 	var clients sync.WaitGroup

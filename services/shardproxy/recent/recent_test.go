@@ -7,8 +7,12 @@ import (
 	"testing"
 	"time"
 
+	"go.uber.org/goleak"
+
 	"github.com/flotilla-dev/flotilla/services/shardproxy/layout"
 )
+
+func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 
 func see(s *Sample, from, to int) {
 	for i := from; i < to; i++ {

@@ -6,9 +6,13 @@ import (
 	"strings"
 	"testing"
 
+	"go.uber.org/goleak"
+
 	"github.com/flotilla-dev/flotilla/services/shardproxy/layout"
 	"github.com/flotilla-dev/flotilla/services/shardproxy/recent"
 )
+
+func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 
 func shards(t testing.TB, head string, n int, more ...string) *layout.Placement {
 	t.Helper()
