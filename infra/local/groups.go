@@ -32,6 +32,7 @@ func groups() []group {
 		{"ownership", "shards of a ledger, owned by election (O1–O3)", ownershipPods()},
 		{"experiment", "the next version, tried on some users (A4)", experimentPod()},
 		{"sharded", "a cache in three shards of two replicas each (H1, H3)", shardedCache()},
+		{"hotshards", "the controller that gives its hot shards more replicas (H4)", hotShards()},
 	}
 }
 

@@ -51,3 +51,33 @@ func cacheShard(name string) topology.Service {
 		},
 	}
 }
+
+// hotShards is the controller that gives the shards of the cache more replicas, and lets
+// cold ones share theirs:
+//
+//	hotshards → shardproxy: loads and places
+//	    └─────→ the runner: replicas
+//
+// It is a group of its own: who looks at the sharded cache alone finds it as it was started.
+func hotShards() []topology.Service {
+	return []topology.Service{
+		{
+			Name: "hotshards", Package: "./services/hotshards/cmd/hotshards", Count: 1, Single: true, Needs: []string{"shardproxy"},
+			Env: map[string]string{
+				"HOTSHARDS_CONFIG_FILE":      `{{file "services/hotshards/cacheshards.yaml"}}`,
+				"HOTSHARDS_UPSTREAM_A":       `{{endpoints "cacheshard-a"}}`,
+				"HOTSHARDS_UPSTREAM_B":       `{{endpoints "cacheshard-b"}}`,
+				"HOTSHARDS_UPSTREAM_C":       `{{endpoints "cacheshard-c"}}`,
+				"HOTSHARDS_PROXIES":          `{{endpoints "shardproxy"}}`,
+				"HOTSHARDS_PROXY_TOKEN_FILE": `{{secret "admin-token"}}`,
+				"HOTSHARDS_ORCHESTRATOR":     "local",
+				"HOTSHARDS_RUNNER_SOCKET":    "{{control}}",
+				"HOTSHARDS_FLOOR":            "50",  // a second is nothing to a cache
+				"HOTSHARDS_SHARE":            "off", // idle shards stay where the file of shardproxy has them
+				"HOTSHARDS_STEP":             "2",
+				"HOTSHARDS_COLD_LOOKS":       "10", // with the next one: for those who watch
+				"HOTSHARDS_COOL_REST":        "15s",
+			},
+		},
+	}
+}

@@ -15,7 +15,7 @@ type Config struct {
 	Dir        string        `env:"PKI_DIR" envDefault:".flotilla/pki" doc:"directory of pki dir, show and trust"`
 	EdgeHosts  []string      `env:"PKI_EDGE_HOSTS" envDefault:"localhost,*.localhost,dictionary.localhost,edge,127.0.0.1,::1" doc:"names and loopback addresses of the edge's certificate"`
 	Services   []string      `env:"PKI_SERVICES" envDefault:"dictionary,cache,legacy" doc:"internal services, each gets a certificate under the internal CA"`
-	Secrets    []string      `env:"PKI_SECRETS" envDefault:"edge-tickets,config-token,git-push-token,git-hook-secret,guestbook-database" doc:"random secrets (256 bits, in hexadecimal): what replicas of a program share, and tokens; in a directory also as directory/name"`
+	Secrets    []string      `env:"PKI_SECRETS" envDefault:"edge-tickets,config-token,git-push-token,git-hook-secret,guestbook-database,shards-token" doc:"random secrets (256 bits, in hexadecimal): what replicas of a program share, and tokens; in a directory also as directory/name"`
 	Namespace  string        `env:"PKI_NAMESPACE" envDefault:"flotilla" doc:"Kubernetes namespace in the services' names; pki secret writes to its pod's own namespace and uses that"`
 	Lifetime   time.Duration `env:"PKI_LIFETIME" envDefault:"8760h" doc:"of a server certificate; it is renewed when a third is left"`
 	CALifetime time.Duration `env:"PKI_CA_LIFETIME" envDefault:"87600h" doc:"of the two authorities"`

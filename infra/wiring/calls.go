@@ -33,6 +33,9 @@ func (p Process) targets() []target {
 	}
 	var all []target
 	for _, variable := range slices.Sorted(maps.Keys(p.Env)) {
+		if strings.HasPrefix(variable, handedOn) {
+			continue
+		}
 		for one := range strings.SplitSeq(p.Env[variable], ",") {
 			if t, ok := parseTarget(strings.TrimSpace(one)); ok {
 				t.variable = variable
@@ -45,6 +48,10 @@ func (p Process) targets() []target {
 	}
 	return all
 }
+
+// handedOn begins the names of variables whose addresses are told to others, who then call
+// them: where the proxies find a shard's replicas.
+const handedOn = "HOTSHARDS_UPSTREAM_"
 
 // server is a line of a configuration file that names a server:
 // "- redis-shard-0.redis-shard:6379:1 shard-0", or "mysql-a:3306".

@@ -151,7 +151,7 @@ func copyOfWirings(t *testing.T) string {
 			t.Fatal(err)
 		}
 	}
-	for _, file := range []string{composeFileName, "services/shardproxy/cacheshards.yaml"} {
+	for _, file := range []string{composeFileName, "services/shardproxy/cacheshards.yaml", "services/hotshards/cacheshards.yaml"} {
 		text, err := os.ReadFile(filepath.Join(root, file))
 		if err != nil {
 			t.Fatal(err)

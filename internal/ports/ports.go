@@ -41,6 +41,7 @@ var table = map[string]Pair{
 
 	// Sharded services.
 	"shardproxy": {8103, 9103},
+	"hotshards":  {8106, 9106},
 
 	// Ownership: its replicas, and the workers that they dispatch to.
 	"ownership": {8104, 9104},

@@ -28,6 +28,7 @@ func All() []proof.Pattern {
 		h1(),
 		h2(),
 		h3(),
+		h4(),
 		o0(),
 		o1(),
 		o2(),

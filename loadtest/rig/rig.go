@@ -58,6 +58,7 @@ var packages = map[string]string{
 	"configapi":     "./sidecars/configsync/cmd/configapi",
 	"local":         "./infra/local",
 	"hog":           "./loadtest/cmd/hog",
+	"hotshards":     "./services/hotshards/cmd/hotshards",
 	"loris":         "./loadtest/cmd/loris",
 	"httputil":      "./loadtest/peers/httputil",
 	"bare":          "./loadtest/peers/bare",

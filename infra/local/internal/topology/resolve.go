@@ -11,6 +11,8 @@ import (
 	"strings"
 	"text/template"
 	"time"
+
+	"github.com/flotilla-dev/flotilla/infra/local/internal/control"
 )
 
 // Context is what the table does not say.
@@ -180,6 +182,7 @@ func (r resolver) expand(text string) (string, error) {
 		"secret":  func(name string) string { return filepath.Join(r.Dir, "pki", "secrets", name) },
 		"private": func(name string) string { return filepath.Join(r.Dir, "data", r.name, name) },
 		"shared":  func(name string) string { return filepath.Join(r.Dir, "shared", name) },
+		"control": func() string { return control.Socket(r.Dir) },
 		"public":  r.public, "port": r.port,
 	}).Parse(text)
 	if err != nil {

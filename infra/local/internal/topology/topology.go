@@ -24,6 +24,7 @@ import (
 //	{{secret "admin-token"}}  a file with a secret, made at the first start
 //	{{private "data"}}        a directory of this replica
 //	{{shared "data"}}         a directory that any replica may write to
+//	{{control}}               the control socket of the runner, for who may scale others
 //	{{public "https"}}        host:port of a public listener
 //	{{port "https"}}          its port; "data" and "admin" are this replica's own,
 //	                          and the name of a service that runs once is its data port
