@@ -50,7 +50,11 @@ func TestFailuresOfTheUpstreamAreExplained(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			f := start(t, settings{env: map[string]string{"EDGE_ANSWER_TIMEOUT": "300ms"}}, c.backend)
+			patience := "20s"
+			if c.kind == "upstream-timeout" {
+				patience = "300ms"
+			}
+			f := start(t, settings{env: map[string]string{"EDGE_ANSWER_TIMEOUT": patience}}, c.backend)
 			each(t, f, func(t *testing.T, client *http.Client, _ string) {
 				r, err := client.Get("https://a.localhost/")
 				text := body(t, r, err)
