@@ -98,6 +98,8 @@ func TestAHotShardOfTheLocalFleetIsScaled(t *testing.T) {
 		t.Errorf("%d replicas", want)
 	}
 	await(t, "http://"+r.Admin+"/readyz", "ready", func(status int, _ string) bool { return status == http.StatusOK })
+	// The decision is known before the next look sees what became of it.
+	await(t, "http://"+r.Data+"/v1/shards", "six of six", func(_ int, body string) bool { return strings.Contains(body, `"ordered":6,"ready":6`) })
 	await(t, "http://"+r.Data+"/v1/plan", "nothing more", func(_ int, body string) bool { return strings.Contains(body, `"next":null`) })
 	body = await(t, "http://"+r.Data+"/", "a page", func(status int, _ string) bool { return status == http.StatusOK })
 	for _, want := range []string{"<td>a<td>active<td>a<td class=\"n\">6/6 of 2–8", "shard a: 2 replicas become 6<td>applied", "hot is 1.50 times"} {
