@@ -116,7 +116,7 @@ func Serving() []string {
 
 // Programs are those of the whole fleet.
 func Programs() []string {
-	return append(Serving(), "broker", "configapi", "configsync", "dbhealth", "etcd", "experiment", "gitserver", "gitsync", "guestbook",
+	return append(Serving(), "broker", "configapi", "configsync", "dbhealth", "etcd", "experiment", "gitserver", "gitsync", "guestbook", "hotshards",
 		"ledger", "legacy", "lognorm", "lookups", "memcached", "memcacheshard", "mysql", "ownership", "redisshard", "shardproxy", "site", "thesaurus", "tlsproxy", "topz")
 }
 
