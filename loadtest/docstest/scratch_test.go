@@ -11,6 +11,7 @@ import (
 	"path/filepath"
 	"regexp"
 	"strings"
+	"sync"
 	"syscall"
 	"testing"
 	"time"
@@ -172,23 +173,31 @@ func freePorts(t *testing.T, steps []Step) map[string]string {
 	return ports
 }
 
-// freePort finds a port that is free for TCP and UDP. It lies below those from which
-// outgoing connections are made, so that none takes it before it is used.
+// given are the ports that freePort has given away: who asked for one may use it later.
+var given sync.Map
+
+// freePort finds a port that is free for TCP and UDP, and gives it to nobody else. It lies
+// below those of the rig, of the local runner's processes, and of outgoing connections:
+// none of them takes it before it is used.
 func freePort(t *testing.T) string {
 	t.Helper()
-	for range 100 {
-		port := fmt.Sprint(10240 + rand.IntN(32768-10240))
+	const lowest, rigs = 10_240, 15_000
+	for range 1000 {
+		port := fmt.Sprint(lowest + rand.IntN(rigs-lowest))
 		tcp, err := net.Listen("tcp", "127.0.0.1:"+port)
 		if err != nil {
 			continue
 		}
 		udp, err := net.ListenPacket("udp", "127.0.0.1:"+port)
 		_ = tcp.Close() // only its number is wanted
-		if err == nil {
-			_ = udp.Close()
+		if err != nil {
+			continue
+		}
+		_ = udp.Close()
+		if _, taken := given.LoadOrStore(port, true); !taken {
 			return port
 		}
 	}
-	t.Fatal("no free port in a hundred tries")
+	t.Fatal("no free port in a thousand tries")
 	return ""
 }

@@ -165,11 +165,11 @@ func TwoCPUs() (server, load int, err error) {
 }
 
 // Addr returns a TCP address on loopback that is free for UDP too. It lies below the ports
-// from which outgoing connections are made, so that none takes it before it is used; another
-// program may, which then is an ordinary error.
+// of the local runner's processes and of outgoing connections, so that none takes it before
+// it is used; another program may, which then is an ordinary error.
 func Addr() (string, error) {
 	for range 100 {
-		addr := fmt.Sprintf("127.0.0.1:%d", 10_240+rand.IntN(32_768-10_240))
+		addr := fmt.Sprintf("127.0.0.1:%d", 15_000+rand.IntN(20_000-15_000))
 		ln, err := net.Listen("tcp", addr)
 		if err != nil {
 			continue // it is taken
