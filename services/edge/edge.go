@@ -38,7 +38,8 @@ type edge struct {
 	hsts   string
 	altSvc string
 
-	closing atomic.Bool // answers ask clients to leave
+	found   chan struct{} // closed when the upstreams have replicas, or had none in time
+	closing atomic.Bool   // answers ask clients to leave
 	date    atomic.Pointer[dateLine]
 }
 

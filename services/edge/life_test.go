@@ -10,8 +10,10 @@ import (
 	"io"
 	"net"
 	"net/http"
+	"net/http/httptest"
 	"os"
 	"strings"
+	"sync/atomic"
 	"syscall"
 	"testing"
 
@@ -192,6 +194,47 @@ func TestTwoEdgesShareInheritedListeners(t *testing.T) {
 	<-one.ended
 	for range 10 {
 		get()
+	}
+}
+
+// Who has just been started does not tell clients 503 that another edge could serve.
+func TestAnEdgeThatSharesItsListenerAcceptsWhenItHasAReplica(t *testing.T) {
+	t.Parallel()
+	ln, err := net.Listen("tcp", "127.0.0.1:0")
+	check(t, err)
+	defer ln.Close()
+	file, err := ln.(*net.TCPListener).File()
+	check(t, err)
+	defer file.Close()
+	fd, err := syscall.Dup(int(file.Fd()))
+	check(t, err)
+	var ready atomic.Bool
+	asked := make(chan struct{}, 1)
+	admin := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+		if !ready.Load() {
+			w.WriteHeader(http.StatusServiceUnavailable)
+		}
+		select {
+		case asked <- struct{}{}:
+		default:
+		}
+	}))
+	defer admin.Close()
+	_, port, _ := net.SplitHostPort(admin.Listener.Addr().String())
+	f := start(t, settings{env: map[string]string{"LISTEN_ADDR": fmt.Sprintf("fd:%d", fd), "EDGE_HTTP_ADDR": "off", "CHECK_INTERVAL": "50ms"}},
+		backend(t, echoName("app"))+"/"+port)
+	<-asked
+	answered := make(chan string, 1)
+	go func() {
+		r, err := f.client(false).Get("https://a.localhost/")
+		answered <- body(t, r, err)
+	}()
+	for range 6 { // it looks again and again, and the request is there
+		<-asked
+	}
+	ready.Store(true)
+	if got := <-answered; got != "app /" {
+		t.Errorf("got %q", got)
 	}
 }
 

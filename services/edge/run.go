@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"net"
 	"strings"
+	"time"
 
 	"go.opentelemetry.io/otel"
 
@@ -47,11 +48,31 @@ func Run(ctx context.Context, cfg Config) error {
 			p.Log.Warn("ready without a replica", "error", err)
 		}
 		ready.Open()
+		close(e.found)
 		return nil
 	})
 	stop := context.AfterFunc(ctx, func() { e.leave(servers) })
 	defer stop()
 	return p.Run(ctx)
+}
+
+// holdOff bounds how long an edge lets others accept from a socket that they share. If
+// there is nobody else, an answer of 503 says more than silence.
+const holdOff = 5 * time.Second
+
+// hold waits, where the socket is shared, until this edge has whom to ask: who has just
+// been started would tell clients 503 that others could serve.
+func (e *edge) hold(ctx context.Context, addr string) {
+	if !strings.HasPrefix(addr, "fd:") {
+		return
+	}
+	timer := time.NewTimer(holdOff)
+	defer timer.Stop()
+	select {
+	case <-e.found:
+	case <-timer.C:
+	case <-ctx.Done():
+	}
 }
 
 // leave begins the drain, before the listeners are closed: answers ask clients
@@ -76,7 +97,7 @@ func assemble(p *process.Process, cfg *Config) (*edge, tlsConfigs, error) {
 	if err != nil {
 		return nil, tlsConfigs{}, err
 	}
-	e := &edge{cfg: cfg, limits: cfg.front(), log: p.Log, certs: store, metrics: newMetrics(p.Metrics), workers: &workers{}, guard: guard.New(cfg.Connections, cfg.PerAddress)}
+	e := &edge{cfg: cfg, limits: cfg.front(), log: p.Log, certs: store, metrics: newMetrics(p.Metrics), workers: &workers{}, found: make(chan struct{}), guard: guard.New(cfg.Connections, cfg.PerAddress)}
 	if e.trusted, err = cfg.trusted(); err != nil {
 		return nil, tlsConfigs{}, err
 	}
@@ -179,6 +200,7 @@ func (e *edge) listen(ctx context.Context, p *process.Process, configs tlsConfig
 	}
 	e.announce(e.cfg.HTTP3Addr != "off")
 	servers := []*server{newServer(e, configs.tcp)}
+	servers[0].hold = func() { e.hold(ctx, e.cfg.ListenAddr) }
 	p.Serve(servers[0])
 	httpAddr, http3Addr := "", ""
 	if plain != nil {
@@ -187,7 +209,10 @@ func (e *edge) listen(ctx context.Context, p *process.Process, configs tlsConfig
 		httpAddr = plain.Addr().String()
 	}
 	if q != nil {
-		p.Go("HTTP/3", func(context.Context) error { return q.serve() })
+		p.Go("HTTP/3", func(context.Context) error {
+			e.hold(ctx, e.cfg.HTTP3Addr)
+			return q.serve()
+		})
 		servers[0].beside = q
 		http3Addr = q.Addr().String()
 	}

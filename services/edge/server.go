@@ -21,6 +21,7 @@ type server struct {
 	h2l *handover
 
 	beside *quicServer // shut down with this server, if any
+	hold   func()      // waits before the first connection is accepted; nil: at once
 
 	mu        sync.Mutex // guards all below
 	listener  net.Listener
@@ -72,6 +73,9 @@ func (s *server) Serve(ln net.Listener) error {
 	s.mu.Unlock()
 	if s.h2 != nil {
 		s.serving.Go(func() { _ = s.h2.Serve(s.h2l) }) // ends by Shutdown, and only so
+	}
+	if s.hold != nil {
+		s.hold()
 	}
 	var pause time.Duration
 	for {
