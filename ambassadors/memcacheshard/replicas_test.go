@@ -2,6 +2,7 @@ package memcacheshard
 
 import (
 	"fmt"
+	"regexp"
 	"strings"
 	"testing"
 	"time"
@@ -98,6 +99,10 @@ func TestAHungReplicaCostsOneTimeout(t *testing.T) {
 	c.expect("get k\r\n", "VALUE k 0 1\r\n1\r\nEND\r\n")
 	if took := time.Since(start); took < 1900*time.Millisecond {
 		t.Errorf("the failover took %v, want the time-out of 2s", took)
+	}
+	metrics := get(t, "http://"+r.admin+"/metrics")
+	if !regexp.MustCompile(`(?m)^memcacheshard_shard_failures_total\{.*reason="timeout".*\} 1$`).MatchString(metrics) {
+		t.Error("not one time-out is counted")
 	}
 	asked := servers[0].Seen("")
 	for range 50 {
