@@ -2,7 +2,9 @@ package docstest
 
 import (
 	"fmt"
+	"maps"
 	"regexp"
+	"slices"
 	"strings"
 )
 
@@ -121,23 +123,45 @@ func (p *reader) command(line string, begins bool) {
 	}
 }
 
-// Check finds the first line of what is wanted that the output does not have in its
-// order, and returns "" when there is none.
+// anything is a line of a page that stands for any number of lines.
+const anything = "…"
+
+// Check compares what a page shows with what was printed, and returns "" when that is the
+// same: all that was printed is shown, but what the page leaves out by a line with nothing
+// but "…". Empty lines count for nothing, and so does what go says of its downloads.
 func Check(want []string, output string) string {
-	lines := strings.Split(output, "\n")
-	at := 0
-	for _, w := range want {
-		pattern := pattern(w)
-		for at < len(lines) && !pattern.MatchString(lines[at]) {
-			at++
+	shown := slices.DeleteFunc(slices.Clone(want), isBlank)
+	if len(shown) == 0 {
+		return ""
+	}
+	printed := slices.DeleteFunc(strings.Split(output, "\n"), func(line string) bool {
+		return isBlank(line) || strings.HasPrefix(line, "go: downloading ")
+	})
+	at := map[int]bool{0: true} // where the next shown line may be
+	for _, line := range shown {
+		next := map[int]bool{}
+		for i := range at {
+			switch {
+			case strings.TrimSpace(line) == anything:
+				for j := i; j <= len(printed); j++ {
+					next[j] = true
+				}
+			case i < len(printed) && pattern(line).MatchString(printed[i]):
+				next[i+1] = true
+			}
 		}
-		if at == len(lines) {
-			return w
+		if len(next) == 0 {
+			return fmt.Sprintf("%q does not come where the page has it", line)
 		}
-		at++
+		at = next
+	}
+	if !at[len(printed)] {
+		return fmt.Sprintf("the page does not show %q", printed[slices.Max(slices.Collect(maps.Keys(at)))])
 	}
 	return ""
 }
+
+func isBlank(line string) bool { return strings.TrimSpace(line) == "" }
 
 // pattern matches a line as the page shows it. Space at the end counts for nothing, and
 // any space between words for one.

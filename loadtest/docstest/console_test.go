@@ -42,22 +42,34 @@ func TestABadBlockIsAnError(t *testing.T) {
 	}
 }
 
-func TestOutputMustHaveTheLinesInOrder(t *testing.T) {
+func TestAllThatIsPrintedIsShown(t *testing.T) {
 	output := "HTTP/2 200 \nage: 12\ncache-status: flotilla; hit; ttl=288\n\n{\"word\":\"dog\"}\n"
 	for _, c := range []struct {
-		want []string
-		miss string
+		want  []string
+		wrong string
 	}{
 		{nil, ""},
-		{[]string{"HTTP/2 200", "cache-status: flotilla; hit;…", `{"word":"dog"}`}, ""},
-		{[]string{"cache-status: …", "age: …"}, "age: …"},
-		{[]string{"age: 1"}, "age: 1"},
-		{[]string{"…dog…"}, ""},
-		{[]string{"age:     12"}, ""},
-		{[]string{"a.e: 12"}, "a.e: 12"},
+		{[]string{"HTTP/2 200", "age: …", "cache-status: flotilla; hit;…", `{"word":"dog"}`}, ""},
+		{[]string{"…", "cache-status: flotilla; hit;…", "…"}, ""},
+		{[]string{"HTTP/2 200", "…", "…dog…"}, ""},
+		{[]string{"…"}, ""},
+		{[]string{"…", "…dog…", "…"}, ""},
+		{[]string{"HTTP/2 200", "…", "age:     12", "…", `{"word":"dog"}`}, ""},
+		{[]string{"HTTP/2 200", "cache-status: …", "…"}, `"cache-status: …" does not come where the page has it`},
+		{[]string{"…", "cache-status: …", "age: …", "…"}, `"age: …" does not come where the page has it`},
+		{[]string{"HTTP/2 200", "age: …"}, `the page does not show "cache-status: flotilla; hit; ttl=288"`},
+		{[]string{"…", "age: 1", "…"}, `"age: 1" does not come where the page has it`},
+		{[]string{"…", "a.e: 12", "…"}, `"a.e: 12" does not come where the page has it`},
+		{[]string{"…", `{"word":"dog"}`, "more"}, `"more" does not come where the page has it`},
 	} {
-		if got := Check(c.want, output); got != c.miss {
-			t.Errorf("%q: missing %q, want %q", c.want, got, c.miss)
+		if got := Check(c.want, output); got != c.wrong {
+			t.Errorf("%q: %s, want %s", c.want, got, c.wrong)
 		}
+	}
+}
+
+func TestWhatGoSaysOfItsDownloadsNeedsNotBeShown(t *testing.T) {
+	if got := Check([]string{"ok"}, "go: downloading example.com/a v1.0.0\nok\n"); got != "" {
+		t.Error(got)
 	}
 }

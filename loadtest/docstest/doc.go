@@ -8,9 +8,9 @@
 //	```
 //
 // Lines that begin with "$ " are commands, a final backslash or a here-document continues
-// them; the lines after a command are what it prints. "…" in a line stands for any text,
-// and lines that are not shown may stand between: what is shown must come, in this order.
-// A command that shows nothing must succeed.
+// them; the lines after a command are what it prints, all of it. "…" in a line stands for
+// any text, and "…" as a line for any lines. A command that shows nothing must succeed,
+// and may print what it likes.
 //
 // Commands name files below .flotilla and ports of localhost as a reader has them; the
 // test puts a directory and free ports of its own in their place, and ends what commands

@@ -148,8 +148,8 @@ func (s *scratch) execute(t *testing.T, name string, steps []Step) {
 		if r.err != nil && len(step.Want) == 0 {
 			t.Fatalf("%s:%d:\n$ %s\nfails: %v\n%s", name, step.Line, step.Command, r.err, r.printed)
 		}
-		if missing := Check(step.Want, r.printed); missing != "" {
-			t.Fatalf("%s:%d:\n$ %s\nshould print: %s\nand printed (%v):\n%s", name, step.Line, step.Command, missing, r.err, r.printed)
+		if wrong := Check(step.Want, r.printed); wrong != "" {
+			t.Fatalf("%s:%d:\n$ %s\n%s; printed was (%v):\n%s", name, step.Line, step.Command, wrong, r.err, r.printed)
 		}
 	}
 }
