@@ -13,7 +13,7 @@ import (
 )
 
 // Limit is how long a condition may take to hold.
-const Limit = 30 * time.Second
+const Limit = time.Minute
 
 // every is the time between two looks: short beside anything that is worth waiting for, and long beside a look.
 const every = 5 * time.Millisecond
