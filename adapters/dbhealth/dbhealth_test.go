@@ -68,18 +68,6 @@ func probe(t *testing.T, url string) (int, Report) {
 	return resp.StatusCode, r
 }
 
-// eventually asks until it is so.
-func eventually(t *testing.T, what string, so func() bool) {
-	t.Helper()
-	deadline := time.Now().Add(30 * time.Second)
-	for !so() {
-		if time.Now().After(deadline) {
-			t.Fatalf("it never came to be that %s", what)
-		}
-		time.Sleep(20 * time.Millisecond)
-	}
-}
-
 // mute is a server that does with each connection what the test wants.
 func mute(t *testing.T, serve func(net.Conn)) (addr string, connections *atomic.Int32) {
 	t.Helper()

@@ -19,6 +19,8 @@ import (
 
 	"github.com/flotilla-dev/flotilla/internal/nettest"
 	"github.com/flotilla-dev/flotilla/internal/realserver"
+
+	"github.com/flotilla-dev/flotilla/internal/await"
 )
 
 // server is a real database in a process of its own.
@@ -75,7 +77,7 @@ func (s *server) up() {
 	}
 	admin := s.admin()
 	defer admin.Close()
-	eventually(s.t, "the server answers", func() bool { return admin.Ping() == nil })
+	await.That(s.t, "the server answers", func() bool { return admin.Ping() == nil })
 }
 
 func (s *server) stop() {
@@ -271,12 +273,12 @@ func TestARealDatabaseThatHangsIsNotReadyAtOnceAndDeadWhenItLasts(t *testing.T) 
 		if code, r := probe(t, url+"/database/livez"); code != 200 {
 			t.Errorf("%v after the stop: %d %+v", time.Since(stopped), code, r)
 		}
-		eventually(t, "it is dead", func() bool { code, _ := probe(t, url+"/database/livez"); return code == 503 })
+		await.That(t, "it is dead", func() bool { code, _ := probe(t, url+"/database/livez"); return code == 503 })
 		if took := time.Since(stopped); took < 2900*time.Millisecond || took > 10*time.Second {
 			t.Errorf("it was taken for dead after %v", took)
 		}
 		s.signal(syscall.SIGCONT)
-		eventually(t, "it is alive and ready", func() bool { code, _ := probe(t, url+"/v1/health"); return code == 200 })
+		await.That(t, "it is alive and ready", func() bool { code, _ := probe(t, url+"/v1/health"); return code == 200 })
 	})
 }
 
@@ -290,9 +292,9 @@ func TestARealDatabaseThatIsKilledIsAliveUntilItHasHadItsTime(t *testing.T) {
 		if code, r := probe(t, url+"/database/livez"); code != 200 {
 			t.Errorf("%d %+v", code, r)
 		}
-		eventually(t, "it is dead", func() bool { code, _ := probe(t, url+"/database/livez"); return code == 503 })
+		await.That(t, "it is dead", func() bool { code, _ := probe(t, url+"/database/livez"); return code == 503 })
 		s.up()
-		eventually(t, "it is alive and ready", func() bool { code, _ := probe(t, url+"/v1/health"); return code == 200 })
+		await.That(t, "it is alive and ready", func() bool { code, _ := probe(t, url+"/v1/health"); return code == 200 })
 	})
 }
 
@@ -315,7 +317,7 @@ func TestARealDatabaseWithTooManyConnectionsIsAlive(t *testing.T) {
 			}
 			held = append(held, c)
 		}
-		eventually(t, "it says so", func() bool { _, r := probe(t, url+"/database/readyz"); return r.Reason == TooMany })
+		await.That(t, "it says so", func() bool { _, r := probe(t, url+"/database/readyz"); return r.Reason == TooMany })
 		for end := time.Now().Add(2 * time.Second); time.Now().Before(end); time.Sleep(200 * time.Millisecond) {
 			if code, r := probe(t, url+"/database/livez"); code != 200 {
 				t.Fatalf("%d %+v", code, r)
@@ -325,7 +327,7 @@ func TestARealDatabaseWithTooManyConnectionsIsAlive(t *testing.T) {
 			c.Close()
 		}
 		crowd.Close()
-		eventually(t, "it is ready again", func() bool { code, _ := probe(t, url+"/database/readyz"); return code == 200 })
+		await.That(t, "it is ready again", func() bool { code, _ := probe(t, url+"/database/readyz"); return code == 200 })
 	})
 }
 
@@ -354,7 +356,7 @@ func TestASlowQueryOfARealDatabaseIsEndedThere(t *testing.T) {
 		if code, r := probe(t, url+"/database/livez"); code != 200 {
 			t.Errorf("%d %+v", code, r)
 		}
-		eventually(t, "none is left", func() bool {
+		await.That(t, "none is left", func() bool {
 			var running int
 			return admin.QueryRow(count).Scan(&running) == nil && running == 0
 		})
@@ -379,7 +381,7 @@ func TestALockedTableOfARealDatabaseMakesItNotReady(t *testing.T) {
 	ready(t, url, TooSlow)
 	c.Close()
 	admin.Close()
-	eventually(t, "it is ready again", func() bool { code, _ := probe(t, url+"/database/readyz"); return code == 200 })
+	await.That(t, "it is ready again", func() bool { code, _ := probe(t, url+"/database/readyz"); return code == 200 })
 }
 
 func TestARealReplicaThatLagsOrHasStoppedIsNotReady(t *testing.T) {
@@ -393,11 +395,11 @@ func TestARealReplicaThatLagsOrHasStoppedIsNotReady(t *testing.T) {
 	replica.exec(fmt.Sprintf("CHANGE MASTER TO MASTER_HOST='127.0.0.1', MASTER_PORT=%s, MASTER_USER='copy', MASTER_PASSWORD='%s', MASTER_USE_GTID=slave_pos", port, secret))
 	ready(t, url, NotReplicates)
 	replica.exec("START SLAVE")
-	eventually(t, "it replicates", func() bool { _, r := probe(t, url+"/database/readyz"); return r.Ready && r.Lag != nil && *r.Lag == 0 })
+	await.That(t, "it replicates", func() bool { _, r := probe(t, url+"/database/readyz"); return r.Ready && r.Lag != nil && *r.Lag == 0 })
 	primary.exec("CREATE TABLE app.t (n INT)", "INSERT INTO app.t VALUES (1)")
 	admin := replica.admin()
 	defer admin.Close()
-	eventually(t, "the row has come", func() bool {
+	await.That(t, "the row has come", func() bool {
 		var n int
 		return admin.QueryRow("SELECT n FROM app.t").Scan(&n) == nil
 	})
@@ -410,14 +412,14 @@ func TestARealReplicaThatLagsOrHasStoppedIsNotReady(t *testing.T) {
 		t.Fatal(err)
 	}
 	primary.exec("UPDATE app.t SET n = 2")
-	eventually(t, "it lags", func() bool { _, r := probe(t, url+"/database/readyz"); return r.Reason == Behind && *r.Lag > 2 })
+	await.That(t, "it lags", func() bool { _, r := probe(t, url+"/database/readyz"); return r.Reason == Behind && *r.Lag > 2 })
 	if code, r := probe(t, url+"/database/livez"); code != 200 {
 		t.Errorf("%d %+v", code, r)
 	}
 	if err := tx.Rollback(); err != nil {
 		t.Fatal(err)
 	}
-	eventually(t, "it has caught up", func() bool { _, r := probe(t, url+"/database/readyz"); return r.Ready })
+	await.That(t, "it has caught up", func() bool { _, r := probe(t, url+"/database/readyz"); return r.Ready })
 	replica.exec("STOP SLAVE SQL_THREAD")
 	ready(t, url, NotReplicates)
 }
@@ -451,14 +453,14 @@ func TestTheLogOfARealCheckHasNoPassword(t *testing.T) {
 	defer cmd.Process.Kill()
 	text := func() []byte { b, _ := os.ReadFile(log.Name()); return b }
 	var url string
-	eventually(t, "it listens", func() bool {
+	await.That(t, "it listens", func() bool {
 		_, after, found := bytes.Cut(text(), []byte(`"data":"`))
 		addr, _, _ := bytes.Cut(after, []byte(`"`))
 		url = "http://" + string(addr)
 		return found
 	})
 	ready(t, url, LoginRefused)
-	eventually(t, "it is logged", func() bool { return bytes.Contains(text(), []byte("login-refused")) })
+	await.That(t, "it is logged", func() bool { return bytes.Contains(text(), []byte("login-refused")) })
 	if bytes.Contains(text(), []byte(secret)) {
 		t.Errorf("%s", text())
 	}

@@ -8,9 +8,10 @@ import (
 	"os/exec"
 	"strings"
 	"testing"
-	"time"
 
 	"github.com/flotilla-dev/flotilla/internal/nettest"
+
+	"github.com/flotilla-dev/flotilla/internal/await"
 )
 
 // child starts lognorm in a process of its own, its output appended to a file.
@@ -62,7 +63,7 @@ func TestKilledAtAnyTimeItLosesNothing(t *testing.T) {
 		kills++
 	}
 	last := child(t, out, env...)
-	eventually(t, "all lines have left", func() bool {
+	await.That(t, "all lines have left", func() bool {
 		text, err := os.ReadFile(l.path("out.json"))
 		if err != nil {
 			t.Fatal(err)
@@ -100,13 +101,10 @@ func size(t *testing.T, f *os.File) int64 {
 // grown waits until a file has so many bytes.
 func grown(t *testing.T, f *os.File, n int64) {
 	t.Helper()
-	deadline := time.Now().Add(20 * time.Second)
-	for size(t, f) < n {
-		if time.Now().After(deadline) {
-			t.Fatalf("the output has %d bytes, want %d", size(t, f), n)
-		}
-		time.Sleep(100 * time.Microsecond)
-	}
+	await.Seen(t, fmt.Sprintf("%d bytes of output", n), func() (any, bool) {
+		have := size(t, f)
+		return have, have >= n
+	})
 }
 
 // sound drops lines that a kill has cut off. They are never glued to the next
@@ -169,7 +167,7 @@ func TestATermSignalEndsAReadOfStandardInput(t *testing.T) {
 	if _, err := w.WriteString(numbered(0, 10) + "half <10>"); err != nil {
 		t.Fatal(err)
 	}
-	eventually(t, "the lines were taken", func() bool {
+	await.That(t, "the lines were taken", func() bool {
 		text, err := os.ReadFile(l.path("out"))
 		return err == nil && bytes.Contains(text, []byte("<8>"))
 	})

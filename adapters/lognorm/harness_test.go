@@ -20,6 +20,8 @@ import (
 
 	"github.com/flotilla-dev/flotilla/adapters/lognorm"
 	"github.com/flotilla-dev/flotilla/internal/process"
+
+	"github.com/flotilla-dev/flotilla/internal/await"
 )
 
 // programVariable makes this test binary be lognorm: a crash can only be tested
@@ -173,22 +175,13 @@ func (r *running) source(name string) lognorm.Source {
 	return s
 }
 
-// eventually waits for a condition.
-func eventually(t *testing.T, what string, holds func() bool) {
-	t.Helper()
-	deadline := time.Now().Add(20 * time.Second)
-	for !holds() {
-		if time.Now().After(deadline) {
-			t.Fatalf("not in time: %s", what)
-		}
-		time.Sleep(5 * time.Millisecond)
-	}
-}
-
 // await waits until so many records have left.
 func (r *running) await(n int) []entry {
 	r.t.Helper()
-	eventually(r.t, fmt.Sprintf("%d records, there are %d", n, strings.Count(r.out.String(), "\n")), func() bool { return strings.Count(r.out.String(), "\n") >= n })
+	await.Seen(r.t, fmt.Sprintf("%d records", n), func() (any, bool) {
+		have := strings.Count(r.out.String(), "\n")
+		return have, have >= n
+	})
 	return entries(r.t, r.out.String())
 }
 

@@ -10,6 +10,8 @@ import (
 
 	"github.com/flotilla-dev/flotilla/adapters/lognorm"
 	"github.com/flotilla-dev/flotilla/internal/config"
+
+	"github.com/flotilla-dev/flotilla/internal/await"
 )
 
 func TestWrongConfigurationNamesEveryMistake(t *testing.T) {
@@ -61,7 +63,7 @@ func TestEveryLineLeavesOnceThroughRotations(t *testing.T) {
 		case 1:
 			l.rename("app.log", fmt.Sprintf("app.log.%d", round))
 		case 2: // copytruncate
-			eventually(t, "the file is there", func() bool { return len(r.source("files").Files) > 0 })
+			await.That(t, "the file is there", func() bool { return len(r.source("files").Files) > 0 })
 			content, err := os.ReadFile(l.path("app.log"))
 			if err != nil {
 				t.Fatal(err)
@@ -93,13 +95,13 @@ func TestWhatATruncationTakesIsCountedAndTold(t *testing.T) {
 	r := start(t, map[string]string{"LOGNORM_FILES": l.path("app.log"), "LOGNORM_BUFFER": "512KiB"}, func(c *lognorm.Config) { c.Out = in })
 	l.append("app.log", numbered(0, 60_000))
 	<-blocked
-	eventually(t, "the file is seen", func() bool { return r.source("files").LagBytes > 0 })
+	await.That(t, "the file is seen", func() bool { return r.source("files").LagBytes > 0 })
 	if err := os.Truncate(l.path("app.log"), 0); err != nil {
 		t.Fatal(err)
 	}
 	release()
-	eventually(t, "the loss is told", func() bool { return r.source("files").Lost["truncated"].Bytes > 1_000_000 })
-	eventually(t, "the metrics tell it too", func() bool {
+	await.That(t, "the loss is told", func() bool { return r.source("files").Lost["truncated"].Bytes > 1_000_000 })
+	await.That(t, "the metrics tell it too", func() bool {
 		metrics := get(t, r.admin+"/metrics")
 		return strings.Contains(metrics, `lognorm_lost_bytes_total{reason="truncated",source="files"}`) && strings.Contains(metrics, `lognorm_truncations_total{source="files"} 1`)
 	})
@@ -113,14 +115,14 @@ func TestASlowOutputMakesSourcesWaitAndLosesNothing(t *testing.T) {
 	const n = 60_000
 	l.append("app.log", numbered(0, n))
 	<-blocked
-	eventually(t, "the buffer is full", func() bool {
+	await.That(t, "the buffer is full", func() bool {
 		return strings.Contains(get(t, r.admin+"/metrics"), "lognorm_buffered_batches 1") // one more is being written
 	})
 	if s := r.source("files"); s.Lines != 0 || s.LagBytes < 1<<20 {
 		t.Errorf("%+v", s)
 	}
 	release()
-	eventually(t, "all lines leave", func() bool { return r.source("files").Lines == n })
+	await.That(t, "all lines leave", func() bool { return r.source("files").Lines == n })
 	wantEach(t, entries(t, in.String()), n)
 }
 
@@ -174,7 +176,7 @@ func TestATraceThatIsWrittenSlowlyIsOneRecord(t *testing.T) {
 	l := newLogs(t)
 	r := start(t, map[string]string{"LOGNORM_FILES": l.path("app.log"), "LOGNORM_TRACE_WAIT": "2s"}, nil)
 	l.append("app.log", "ERROR - failed\njava.lang.Error: x\n\tat ")
-	eventually(t, "the first part is seen", func() bool { return r.source("files").LagBytes > 0 })
+	await.That(t, "the first part is seen", func() bool { return r.source("files").LagBytes > 0 })
 	l.append("app.log", "a.B.c(D.java:1)\nINFO - next\n")
 	all := r.await(2)
 	if all[0].Attributes["exception.stacktrace"] != "java.lang.Error: x\n\tat a.B.c(D.java:1)" || all[1].Body != "next" {
@@ -228,7 +230,7 @@ func TestGarbageIsPassedOnMarked(t *testing.T) {
 	if all[0].Attributes["log.record.original.base64"] != "//4AeA==" || body != strings.Repeat("long ", 1000) || all[6].Body != "after a hole" {
 		t.Errorf("%+v", all)
 	}
-	eventually(t, "it is counted", func() bool {
+	await.That(t, "it is counted", func() bool {
 		s := r.source("files")
 		return s.Lines == 3 && s.Unparsed == 2 && s.Blank == 1 && s.HoleBytes == 5000
 	})

@@ -14,6 +14,8 @@ import (
 	"google.golang.org/protobuf/encoding/protojson"
 
 	"github.com/flotilla-dev/flotilla/adapters/lognorm"
+
+	"github.com/flotilla-dev/flotilla/internal/await"
 )
 
 // sampler is a collector that answers as it is told.
@@ -89,7 +91,7 @@ Mar  5 10:11:12 host sshd[42]: Accepted
 192.0.2.1 - - [05/Mar/2024:10:11:12 +0100] "GET / HTTP/1.1" 200 512 "https://example.com/" "c"
 `)
 	r := start(t, map[string]string{"LOGNORM_FILES": l.path("app.log"), "LOGNORM_SERVICE": "shop"}, c.env(map[string]string{"OTEL_EXPORTER_OTLP_HEADERS": "x-key=a%20b"}))
-	eventually(t, "the collector has them", func() bool { return r.source("files").Records == 3 })
+	await.That(t, "the collector has them", func() bool { return r.source("files").Records == 3 })
 	all, resources, scopes := c.records(t)
 	if len(all) != 3 || resources["service.name=shop"] != 3 || resources["host.name=host"] != 1 || scopes["db"] != 1 || scopes[""] != 2 || c.headers[0].Get("X-Key") != "a b" {
 		t.Fatalf("%d records, resources %v, scopes %v", len(all), resources, scopes)
@@ -118,7 +120,7 @@ func TestACollectorThatIsAwayIsAskedAgainAndLosesNothing(t *testing.T) {
 	l := newLogs(t)
 	l.append("app.log", numbered(0, 3000))
 	r := start(t, map[string]string{"LOGNORM_FILES": l.path("app.log")}, c.env(nil))
-	eventually(t, "all records leave", func() bool { return r.source("files").Lines == 3000 })
+	await.That(t, "all records leave", func() bool { return r.source("files").Lines == 3000 })
 	if all, _, _ := c.records(t); len(all) != 3000 || len(r.source("files").Lost) != 0 {
 		t.Errorf("%d records, lost %v", len(all), r.source("files").Lost)
 	}
@@ -130,7 +132,7 @@ func TestWhatACollectorRefusesIsCountedAndOnTheOutputStill(t *testing.T) {
 	l.append("app.log", numbered(0, 10))
 	r := start(t, map[string]string{"LOGNORM_FILES": l.path("app.log")}, c.env(nil))
 	wantEach(t, r.await(10), 10)
-	eventually(t, "the refusal is counted", func() bool { return r.source("files").Lost["refused"].Records > 0 })
+	await.That(t, "the refusal is counted", func() bool { return r.source("files").Lost["refused"].Records > 0 })
 }
 
 func TestACollectorThatStaysAwayIsGivenUp(t *testing.T) {
@@ -140,7 +142,7 @@ func TestACollectorThatStaysAwayIsGivenUp(t *testing.T) {
 	l.append("app.log", numbered(0, 10))
 	r := start(t, map[string]string{"LOGNORM_FILES": l.path("app.log"), "LOGNORM_OTLP_PATIENCE": "200ms"}, c.env(nil))
 	wantEach(t, r.await(10), 10)
-	eventually(t, "the loss is counted", func() bool { return r.source("files").Lost["collector away"].Records > 0 })
+	await.That(t, "the loss is counted", func() bool { return r.source("files").Lost["collector away"].Records > 0 })
 }
 
 // While a collector is waited for, an end in order leaves the records to the
@@ -158,7 +160,7 @@ func TestRecordsThatACollectorHasNotTakenAreReadAgain(t *testing.T) {
 	}
 	back := collector(t)
 	again := start(t, env, back.env(nil))
-	eventually(t, "the collector has them", func() bool { return again.source("files").Lines == 10 })
+	await.That(t, "the collector has them", func() bool { return again.source("files").Lines == 10 })
 	if all, _, _ := back.records(t); len(all) != 10 {
 		t.Errorf("%d records", len(all))
 	}

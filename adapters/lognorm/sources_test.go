@@ -16,6 +16,8 @@ import (
 	"github.com/flotilla-dev/flotilla/internal/certs/certstest"
 	"github.com/flotilla-dev/flotilla/internal/nettest"
 	"github.com/flotilla-dev/flotilla/internal/watch"
+
+	"github.com/flotilla-dev/flotilla/internal/await"
 )
 
 func TestSeveralSourcesAndOneThatIsAway(t *testing.T) {
@@ -40,7 +42,7 @@ sources:
 	env := map[string]string{"LOGNORM_SOURCES_FILE": l.path("sources.yaml"), "LOGNORM_STATE_FILE": l.path("state.json")}
 	r := start(t, env, nil)
 	r.await(1)
-	eventually(t, "both errors are told", func() bool {
+	await.That(t, "both errors are told", func() bool {
 		return strings.Contains(r.source("ui").Error, "502") && strings.Contains(r.source("slow").Error, "ask Redis")
 	})
 	if ready := get(t, r.admin+"/readyz"); !strings.Contains(ready, `"ok":true`) {
@@ -51,7 +53,7 @@ sources:
 	if e := all[1]; e.Body != "disk" || e.SeverityText != "FATAL" || e.Timestamp != "2024-03-05T10:11:12Z" || e.Resource["service.name"] != "storm" || strings.Contains(fmt.Sprint(e), "secret") {
 		t.Errorf("%+v", e)
 	}
-	eventually(t, "it is counted", func() bool { return r.source("ui").Records == 1 })
+	await.That(t, "it is counted", func() bool { return r.source("ui").Records == 1 })
 	if err := r.end(); err != nil {
 		t.Fatal(err)
 	}
@@ -143,9 +145,9 @@ func TestAStateThatCannotBeSavedIsToldAndStopsNothing(t *testing.T) {
 	}
 	l.append("app.log", numbered(10, 20))
 	wantEach(t, r.await(20), 20)
-	eventually(t, "it is not ready", func() bool { return strings.Contains(get(t, r.admin+"/readyz"), "the state file cannot be written") })
+	await.That(t, "it is not ready", func() bool { return strings.Contains(get(t, r.admin+"/readyz"), "the state file cannot be written") })
 	if err := os.Mkdir(l.path("state"), 0o700); err != nil {
 		t.Fatal(err)
 	}
-	eventually(t, "it is ready again", func() bool { return strings.Contains(get(t, r.admin+"/readyz"), `"ok":true`) })
+	await.That(t, "it is ready again", func() bool { return strings.Contains(get(t, r.admin+"/readyz"), `"ok":true`) })
 }

@@ -18,6 +18,8 @@ import (
 
 	"github.com/flotilla-dev/flotilla/internal/nettest"
 	"github.com/flotilla-dev/flotilla/internal/realserver"
+
+	"github.com/flotilla-dev/flotilla/internal/await"
 )
 
 var update = flag.Bool("update", false, "write testdata/families.txt by the real exporter")
@@ -94,7 +96,7 @@ func exporter(t *testing.T, args ...string) string {
 		cmd.Process.Kill()
 		cmd.Wait()
 	})
-	eventually(t, "the exporter listens", func() bool {
+	await.That(t, "the exporter listens", func() bool {
 		conn, err := net.Dial("tcp", addr)
 		if err == nil {
 			conn.Close()
@@ -102,17 +104,6 @@ func exporter(t *testing.T, args ...string) string {
 		return err == nil
 	})
 	return "http://" + addr
-}
-
-func eventually(t *testing.T, what string, holds func() bool) {
-	t.Helper()
-	deadline := time.Now().Add(20 * time.Second)
-	for !holds() {
-		if time.Now().After(deadline) {
-			t.Fatalf("not in time: %s", what)
-		}
-		time.Sleep(10 * time.Millisecond)
-	}
 }
 
 func do(t *testing.T, c *redis.Client, commands ...string) {
@@ -138,7 +129,7 @@ func loaded(t *testing.T) (master, replica *server) {
 	c := redis.NewClient(&redis.Options{Addr: master.addr, MaxRetries: -1})
 	defer c.Close()
 	do(t, c, "SET number 7", "SET text dog EX 1000", "RPUSH list a b c", "HSET hash a 1", "SADD set a b", "ZADD zset 1 a", "XADD stream * a 1", "GET list", "wrong command", "DEBUG SLEEP 0.02", "SELECT 3", "SET other 1", "LPUSH q 1")
-	eventually(t, "the replica is connected", func() bool {
+	await.That(t, "the replica is connected", func() bool {
 		return strings.Contains(c.Info(t.Context(), "replication").Val(), "state=online")
 	})
 	return master, replica
@@ -150,7 +141,7 @@ func TestRealExporterHasTheSameFamilies(t *testing.T) {
 	c := redis.NewClient(&redis.Options{Addr: cluster.addr})
 	defer c.Close()
 	do(t, c, "CLUSTER ADDSLOTSRANGE 0 16383")
-	eventually(t, "the cluster is up", func() bool { return strings.Contains(c.ClusterInfo(t.Context()).Val(), "cluster_state:ok") })
+	await.That(t, "the cluster is up", func() bool { return strings.Contains(c.ClusterInfo(t.Context()).Val(), "cluster_state:ok") })
 	do(t, c, "SET a 1")
 	for _, run := range []struct {
 		name   string
@@ -233,7 +224,7 @@ func TestRealRedisKilledHungAndBack(t *testing.T) {
 		want(t, families, 1, "redis_exporter_last_scrape_error", "err=timeout")
 	})
 	s.signal(syscall.SIGCONT)
-	eventually(t, "it answers again", func() bool { v, _ := value(scrape(t, url+"/metrics"), "redis_up"); return v == 1 })
+	await.That(t, "it answers again", func() bool { v, _ := value(scrape(t, url+"/metrics"), "redis_up"); return v == 1 })
 	s.kill()
 	families := scrape(t, url+"/metrics")
 	want(t, families, 0, "redis_up")

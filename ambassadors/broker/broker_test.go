@@ -27,6 +27,8 @@ import (
 	"github.com/flotilla-dev/flotilla/internal/nettest"
 	"github.com/flotilla-dev/flotilla/internal/process"
 	"github.com/flotilla-dev/flotilla/internal/process/processtest"
+
+	"github.com/flotilla-dev/flotilla/internal/await"
 )
 
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
@@ -69,18 +71,6 @@ func (r running) status(t *testing.T) (s Status) {
 		t.Fatalf("%d %s: %v", code, body, err)
 	}
 	return s
-}
-
-// eventually asks until it is so.
-func eventually(t *testing.T, what string, so func() bool) {
-	t.Helper()
-	deadline := time.Now().Add(15 * time.Second)
-	for !so() {
-		if time.Now().After(deadline) {
-			t.Fatalf("it never came to be that %s", what)
-		}
-		time.Sleep(5 * time.Millisecond)
-	}
 }
 
 // refusedWith returns the error of MySQL that a new connection gets.
@@ -133,7 +123,7 @@ func TestWithoutATargetAClientIsToldSoAtOnce(t *testing.T) {
 	if took := time.Since(began); took > 8*time.Second {
 		t.Errorf("it took %v", took)
 	}
-	eventually(t, "it is ready nevertheless", func() bool { code, _ := get(t, "http://"+r.Admin+"/readyz"); return code == 200 })
+	await.That(t, "it is ready nevertheless", func() bool { code, _ := get(t, "http://"+r.Admin+"/readyz"); return code == 200 })
 	if _, body := get(t, "http://"+r.Admin+"/metrics"); !strings.Contains(body, `broker_connections_total{outcome="no_target"} 1`) {
 		t.Error("the refusal is not counted")
 	}
@@ -157,7 +147,7 @@ func TestADeadDatabaseIsToldOfWithoutItsAddress(t *testing.T) {
 		t.Errorf("%+v", s.Targets)
 	}
 	d := newDatabase(t, "late", dead)
-	eventually(t, "a database that comes late is found", func() bool {
+	await.That(t, "a database that comes late is found", func() bool {
 		name, err := ask(t, r.Data)
 		return err == nil && name == d.name
 	})
@@ -174,7 +164,7 @@ func TestATargetThatHangsInConnectIsPassedOver(t *testing.T) {
 	if took := time.Since(began); took > 20*time.Second {
 		t.Errorf("it took %v", took)
 	}
-	eventually(t, "it is known to be down", func() bool { return r.status(t).Targets[0].Health == "down" })
+	await.That(t, "it is known to be down", func() bool { return r.status(t).Targets[0].Health == "down" })
 	began = time.Now()
 	if name, err := ask(t, r.Data); err != nil || name != "second" || time.Since(began) > 2500*time.Millisecond {
 		t.Errorf("%q, %v after %v", name, err, time.Since(began))
@@ -195,7 +185,7 @@ func TestATargetThatGreetsNobodyIsPassedOver(t *testing.T) {
 		t.Errorf("%q, %v", name, err)
 	}
 	mute.silent.Store(false)
-	eventually(t, "the preferred one is used again", func() bool { name, _ := ask(t, r.Data); return name == "mute" })
+	await.That(t, "the preferred one is used again", func() bool { name, _ := ask(t, r.Data); return name == "mute" })
 }
 
 func TestOnlyATargetThatHangsIsRefusedInTime(t *testing.T) {
@@ -229,7 +219,7 @@ func TestTheDatabaseMovesWhileConnectionsAreOpen(t *testing.T) {
 	}
 	aim(t, file, b.addr())
 	moved := time.Now()
-	eventually(t, "new connections go to the new one", func() bool { name, _ := ask(t, r.Data); return name == "b" })
+	await.That(t, "new connections go to the new one", func() bool { name, _ := ask(t, r.Data); return name == "b" })
 	if took := time.Since(moved); took > 4*time.Second {
 		t.Errorf("new connections took %v to move", took)
 	}
@@ -239,7 +229,7 @@ func TestTheDatabaseMovesWhileConnectionsAreOpen(t *testing.T) {
 	if s := r.status(t); s.Connections.Draining != 1 {
 		t.Errorf("%+v", s.Connections)
 	}
-	eventually(t, "the open connection was closed", func() bool { _, err := who(kept); return err != nil })
+	await.That(t, "the open connection was closed", func() bool { _, err := who(kept); return err != nil })
 	if took := time.Since(moved); took < 4900*time.Millisecond {
 		t.Errorf("the open connection lived for %v after the move", took)
 	}
@@ -276,7 +266,7 @@ func TestUnderLoadNoQueryOfThePoolFailsInAMove(t *testing.T) {
 		to := []*database{b, a}[i%2]
 		before := to.queries.Load()
 		aim(t, file, to.addr())
-		eventually(t, "the load has moved", func() bool { return to.queries.Load() > before+100 })
+		await.That(t, "the load has moved", func() bool { return to.queries.Load() > before+100 })
 	}
 	cancel()
 	workers.Wait()
@@ -294,7 +284,7 @@ func TestASourceThatGoesAwayKeepsItsWord(t *testing.T) {
 	if err := os.Remove(file); err != nil {
 		t.Fatal(err)
 	}
-	eventually(t, "it says so", func() bool { return r.status(t).Stale })
+	await.That(t, "it says so", func() bool { return r.status(t).Stale })
 	if s := r.status(t); s.Note != "file names none any more; this is what it said last" || s.Sources[0].State != "gone" {
 		t.Errorf("%+v", s)
 	}
@@ -315,16 +305,16 @@ func TestABindingTakesPrecedenceAndGivesItBack(t *testing.T) {
 	is := func(want string) func() bool {
 		return func() bool { name, _ := ask(t, r.Data); return name == want }
 	}
-	eventually(t, "the file is used", is("a"))
+	await.That(t, "the file is used", is("a"))
 	host, port, _ := net.SplitHostPort(b.addr())
 	if err := binding.Write(filepath.Join(root, "db"), binding.Entries{"type": "mysql", "host": host, "port": port}); err != nil {
 		t.Fatal(err)
 	}
-	eventually(t, "the binding is used", is("b"))
+	await.That(t, "the binding is used", is("b"))
 	if err := os.RemoveAll(filepath.Join(root, "db")); err != nil {
 		t.Fatal(err)
 	}
-	eventually(t, "the file is used again", is("a"))
+	await.That(t, "the file is used again", is("a"))
 }
 
 func TestTooManyConnectionsAreToldSo(t *testing.T) {
@@ -387,7 +377,7 @@ func TestAHalfCloseIsPassedOn(t *testing.T) {
 	if err != nil || string(got) != strings.ToUpper(text) {
 		t.Errorf("%d bytes of %d, %v", len(got), len(text), err)
 	}
-	eventually(t, "the bytes are counted", func() bool {
+	await.That(t, "the bytes are counted", func() bool {
 		_, body := get(t, "http://"+r.Admin+"/metrics")
 		return strings.Contains(body, `broker_bytes_total{direction="to_database"} 786432`)
 	})
@@ -406,7 +396,7 @@ func TestAClientThatIsGoneHoldsNothing(t *testing.T) {
 	}
 	conn.(*net.TCPConn).SetLinger(0)
 	conn.Close()
-	eventually(t, "its connection is gone", func() bool { return r.status(t).Connections.Open == 0 })
+	await.That(t, "its connection is gone", func() bool { return r.status(t).Connections.Open == 0 })
 }
 
 func TestOfAnotherProtocolTheRefusalIsAReset(t *testing.T) {
@@ -428,7 +418,7 @@ func TestABrokerDoesNotConnectToItself(t *testing.T) {
 	t.Parallel()
 	own := nettest.Refuse(t)
 	r := start(t, map[string]string{"LISTEN_ADDR": own, "BROKER_TARGET": own, "BROKER_PROTOCOL": "tcp", "BROKER_CHECK_DOWN": "1"})
-	eventually(t, "it says why", func() bool {
+	await.That(t, "it says why", func() bool {
 		s := r.status(t)
 		return s.Targets[0].Health == "down" && s.Targets[0].Reason == "this address is the broker itself"
 	})
@@ -453,7 +443,7 @@ func TestTheEndWaitsForConnectionsAndThenCutsThem(t *testing.T) {
 	if took := time.Since(began); took < 250*time.Millisecond || took > 5*time.Second {
 		t.Errorf("it took %v", took)
 	}
-	eventually(t, "the database has no connection left", func() bool { return d.open() == 0 })
+	await.That(t, "the database has no connection left", func() bool { return d.open() == 0 })
 }
 
 func TestTheStatusNeedsALoopbackOrAToken(t *testing.T) {

@@ -15,6 +15,8 @@ import (
 	"github.com/labstack/echo/v4"
 
 	"github.com/flotilla-dev/flotilla/internal/openapi"
+
+	"github.com/flotilla-dev/flotilla/internal/await"
 )
 
 // serviceBroker makes the database it is given, once.
@@ -65,7 +67,7 @@ func TestADatabaseIsMadeWhereNobodyKnowsOfOne(t *testing.T) {
 	}
 	other := newDatabase(t, "known", "127.0.0.1:0")
 	aim(t, file, other.addr())
-	eventually(t, "a source of more precedence wins", func() bool { name, _ := ask(t, again.Data); return name == "known" })
+	await.That(t, "a source of more precedence wins", func() bool { name, _ := ask(t, again.Data); return name == "known" })
 }
 
 func TestAServiceBrokerThatRefusesLeavesAClearWord(t *testing.T) {
@@ -75,7 +77,7 @@ func TestAServiceBrokerThatRefusesLeavesAClearWord(t *testing.T) {
 	r := start(t, map[string]string{
 		"BROKER_OSB_URL": osb.URL, "BROKER_OSB_SERVICE": "mysql", "BROKER_OSB_NAME": "app", "BROKER_PROVISION_DIR": filepath.Join(t.TempDir(), "db"), "LOG_LEVEL": "ERROR+4",
 	})
-	eventually(t, "the client is told", func() bool {
+	await.That(t, "the client is told", func() bool {
 		e := refusedWith(t, r.Data)
 		return e.Message == "broker: no source names a database: provision cannot be asked" && !strings.Contains(e.Message, osb.URL)
 	})

@@ -89,6 +89,42 @@ func TestAnExperimentThatAnswersWithErrorsIsStoodInForWherePossible(t *testing.T
 	}
 }
 
+// What the report says of replicas is what requests go by: one that was ejected is not usable, and is not asked, though there is no
+// other. It is asked again when the report says so.
+func TestAReplicaThatWasEjectedIsNeitherUsableNorAsked(t *testing.T) {
+	production := serve(t, "production", nil)
+	var well atomic.Bool
+	arm := serve(t, "", func(w http.ResponseWriter, _ *http.Request) {
+		if !well.Load() {
+			w.WriteHeader(http.StatusInternalServerError)
+		}
+	})
+	w := start(t, production.addr(), next(arm.addr()), map[string]string{"EJECT_AFTER": "3", "EJECT_BASE": "3s", "EJECT_MAX": "3s"})
+	if e := w.report().Experiments[0]; e.Usable != 1 || e.Ejected != 0 {
+		t.Errorf("at first: %+v", e)
+	}
+	for range 3 {
+		if resp, _ := w.get("/", inside); resp.Header.Get(Field) != "production;instead-of=next;reason=error" {
+			t.Errorf("%v", resp.Header)
+		}
+	}
+	well.Store(true)
+	for {
+		e, asked := w.report().Experiments[0], arm.count()
+		resp, _ := w.get("/", inside)
+		back := w.report().Experiments[0].Usable == 1
+		if e.Usable == 1 {
+			if resp.Header.Get(Field) != "next" {
+				t.Errorf("usable, and answered by %s", resp.Header.Get(Field))
+			}
+			break
+		}
+		if e.Ejected != 1 || !back && (resp.Header.Get(Field) != "production;instead-of=next;reason=unavailable" || arm.count() != asked) {
+			t.Fatalf("%+v, answered by %s, asked %d times, then %d", e, resp.Header.Get(Field), asked, arm.count())
+		}
+	}
+}
+
 func TestAnExperimentsConnectionThatBreaksInTheHeadIsStoodInFor(t *testing.T) {
 	production := serve(t, "production", nil)
 	breaks := nettest.Serve(t, func(c net.Conn) {

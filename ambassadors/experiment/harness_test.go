@@ -18,6 +18,8 @@ import (
 
 	"github.com/flotilla-dev/flotilla/ambassadors/experiment/plan"
 	"github.com/flotilla-dev/flotilla/internal/process/processtest"
+
+	"github.com/flotilla-dev/flotilla/internal/await"
 )
 
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
@@ -130,17 +132,12 @@ func (w *world) report() Report {
 // until waits for a report that is as told.
 func (w *world) until(what string, is func(Report) bool) Report {
 	w.t.Helper()
-	deadline := time.Now().Add(patience)
-	for {
-		r := w.report()
-		if is(r) {
-			return r
-		}
-		if time.Now().After(deadline) {
-			w.t.Fatalf("%s: not in %s; the report is %+v", what, patience, r)
-		}
-		tick(w.t)
-	}
+	var r Report
+	await.Seen(w.t, what, func() (any, bool) {
+		r = w.report()
+		return r, is(r)
+	})
+	return r
 }
 
 // tick is a pause between two looks at something that has no other way to tell.

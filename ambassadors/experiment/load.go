@@ -120,7 +120,7 @@ func (s *Server) arm(same *running, name string, where plan.Arm, head time.Durat
 	limits := s.cfg.Limits
 	limits.RetryAttempts = attempts
 	a, err := arm.New(arm.Options{Name: name, Address: address, TLS: clientTLS(s.roots, where.TLSName), Intervals: s.cfg.Intervals,
-		Health: s.cfg.Health, Limits: limits, Connect: min(s.cfg.Connect, head), Head: head, MaxConns: s.cfg.MaxConns, Log: s.log,
+		Health: s.cfg.Health, Limits: limits, Connect: min(s.cfg.Connect, head), Head: head, MaxConns: s.cfg.MaxConns, Spare: true, Log: s.log,
 		// An arm whose entry changed runs beside its old self for a while.
 		Metrics: prometheus.WrapRegistererWith(prometheus.Labels{"generation": strconv.Itoa(s.generation)}, s.registry)})
 	if err != nil {

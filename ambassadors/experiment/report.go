@@ -49,8 +49,9 @@ type Experiment struct {
 	Layer   string    `json:"layer"`
 	Path    string    `json:"path"`
 	Sticky  string    `json:"sticky"`
-	Since   time.Time `json:"since"` // this entry of the file is in use
-	Usable  int       `json:"usable_replicas"`
+	Since   time.Time `json:"since"`            // this entry of the file is in use
+	Usable  int       `json:"usable_replicas"`  // that the next request may be sent to
+	Ejected int       `json:"ejected_replicas"` // that have failed too often, for a while
 	Numbers
 	Rescued uint64  `json:"rescued"` // requests of its users that production answered instead
 	Budget  *Budget `json:"budget,omitempty"`
@@ -74,6 +75,7 @@ type Shadow struct {
 	Methods    string            `json:"methods"`
 	Since      time.Time         `json:"since"`
 	Usable     int               `json:"usable_replicas"`
+	Ejected    int               `json:"ejected_replicas"`
 	Verdicts   map[string]uint64 `json:"verdicts"`
 	Dropped    uint64            `json:"dropped"`
 	Skipped    uint64            `json:"skipped"`
@@ -113,7 +115,8 @@ func (s *Server) report() Report {
 func (t *trial) report() Experiment {
 	whole, since := t.seen.Whole()
 	e := Experiment{Name: t.Name, State: "running", Percent: t.Percent.String(), From: t.From.String(), Layer: t.layer.Name, Path: t.layer.Path,
-		Sticky: t.layer.Sticky.String(), Since: since.UTC(), Usable: t.arm.Replicas().Usable, Numbers: numbers(whole), Rescued: t.rescued.Load()}
+		Sticky: t.layer.Sticky.String(), Since: since.UTC(), Numbers: numbers(whole), Rescued: t.rescued.Load()}
+	e.Usable, e.Ejected = t.arm.Replicas()
 	if e.Stop = t.stopped.Load(); e.Stop != nil {
 		e.State = "stopped"
 	}
@@ -129,8 +132,10 @@ func (t *trial) report() Experiment {
 
 func (m *mirror) report() Shadow {
 	r := m.shadow.Report()
-	return Shadow{Name: m.Name, Percent: m.Percent.String(), Path: m.Path, Methods: m.Methods, Since: r.Since.UTC(), Usable: m.arm.Replicas().Usable,
+	shown := Shadow{Name: m.Name, Percent: m.Percent.String(), Path: m.Path, Methods: m.Methods, Since: r.Since.UTC(),
 		Verdicts: r.Verdicts, Dropped: r.Dropped, Skipped: r.Skipped, Shadow: numbers(r.Shadow), Production: numbers(r.Production), Recent: r.Recent}
+	shown.Usable, shown.Ejected = m.arm.Replicas()
+	return shown
 }
 
 // routes adds the report to the administration listener; protect is how. They are held together with openapi.yaml

@@ -3,6 +3,8 @@ package memcacheshard
 import (
 	"fmt"
 	"testing"
+
+	"github.com/flotilla-dev/flotilla/internal/await"
 )
 
 // More may have been missed than can be under way to a server.
@@ -17,7 +19,7 @@ func TestAReplicaThatMissedMoreThanIsInFlightComesBack(t *testing.T) {
 		t.Fatal("the replica was not set aside")
 	}
 	servers[1].Restart()
-	eventually(t, "the replica is back", setAside(t, r, 0))
+	await.That(t, "the replica is back", setAside(t, r, 0))
 	if n := servers[1].Seen("delete missed-"); n < 31 {
 		t.Errorf("%d of 31 keys were deleted", n)
 	}

@@ -10,6 +10,8 @@ import (
 
 	"github.com/flotilla-dev/flotilla/ambassadors/memcacheshard/memtest"
 	"github.com/flotilla-dev/flotilla/internal/process"
+
+	"github.com/flotilla-dev/flotilla/internal/await"
 )
 
 // file writes a nutcracker.yaml with a memcached pool over servers that are
@@ -41,7 +43,7 @@ func write(t *testing.T, name, text string) string {
 
 func reloads(t *testing.T, r *running, outcome string, n int) {
 	t.Helper()
-	eventually(t, fmt.Sprintf("%d files were %s", n, outcome), func() bool {
+	await.That(t, fmt.Sprintf("%d files were %s", n, outcome), func() bool {
 		return strings.Contains(get(t, "http://"+r.admin+"/metrics"), fmt.Sprintf("memcacheshard_reloads_total{outcome=%q} %d\n", outcome, n))
 	})
 }
@@ -70,7 +72,7 @@ func TestAChangedFileMovesKeysAndKeepsConnections(t *testing.T) {
 	}
 	file(t, name, servers[:2], "")
 	reloads(t, r, "taken", 2)
-	eventually(t, "servers that are gone from the file are left", func() bool {
+	await.That(t, "servers that are gone from the file are left", func() bool {
 		return !strings.Contains(get(t, "http://"+r.admin+"/metrics"), `memcacheshard_shard_connections{pool="cache",server="`+servers[3].Addr()+`",shard="s3"} 1`)
 	})
 }
@@ -85,9 +87,9 @@ func TestAChangedNumberOfConnectionsIsTakenOver(t *testing.T) {
 			return strings.Contains(get(t, "http://"+r.admin+"/metrics"), fmt.Sprintf(`memcacheshard_shard_connections{pool="cache",server=%q,shard="s0"} %d`+"\n", servers[0].Addr(), n))
 		}
 	}
-	eventually(t, "the server is connected", connections(1))
+	await.That(t, "the server is connected", connections(1))
 	file(t, name, servers, "  preconnect: true\n  server_connections: 3\n")
-	eventually(t, "it is connected more often", connections(3))
+	await.That(t, "it is connected more often", connections(3))
 }
 
 func TestABrokenFileIsRefusedAndTheOldOneStays(t *testing.T) {
@@ -189,7 +191,7 @@ func TestMetricsTellOfEveryShard(t *testing.T) {
 	servers[1].Say("VALUE x\r\n")
 	c.ask("get " + key + "\r\n")
 	labels := fmt.Sprintf("pool=\"memcached\",server=%q,shard=\"s1\"", servers[1].Addr())
-	eventually(t, "the failure is counted", func() bool {
+	await.That(t, "the failure is counted", func() bool {
 		return strings.Contains(get(t, "http://"+r.admin+"/metrics"), "memcacheshard_shard_failures_total{pool=\"memcached\",reason=\"protocol\",server=\""+servers[1].Addr()+"\",shard=\"s1\"} 1")
 	})
 	metrics := get(t, "http://"+r.admin+"/metrics")

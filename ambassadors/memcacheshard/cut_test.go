@@ -6,6 +6,8 @@ import (
 	"testing"
 
 	"github.com/flotilla-dev/flotilla/ambassadors/memcacheshard/memtest"
+
+	"github.com/flotilla-dev/flotilla/internal/await"
 )
 
 // What a server was asked for a client that is cut off meanwhile, it may have
@@ -43,17 +45,17 @@ func TestReplicasAgreeAboutAClientThatIsCutOff(t *testing.T) {
 			other.Put(large, strings.Repeat("x", 520_000))
 			// Both wait for the first command, and are more than MEMCACHESHARD_MEMORY.
 			client.send(fmt.Sprintf("set filler 0 0 8000\r\n%s\r\nget %s\r\n", strings.Repeat("x", 8000), large))
-			eventually(t, "the client is cut off", func() bool {
+			await.That(t, "the client is cut off", func() bool {
 				return strings.Contains(get(t, "http://"+r.admin+"/metrics"), `memcacheshard_clients_cut_total{reason="memory"} 1`)
 			})
-			eventually(t, "no answer is held for the client", func() bool { return memory(t, r) < 64<<10 })
+			await.That(t, "no answer is held for the client", func() bool { return memory(t, r) < 64<<10 })
 			one.after(hung)
 			servers[one.told].Await(one.line, one.times)
-			eventually(t, "all replicas are read", setAside(t, r, 0))
+			await.That(t, "all replicas are read", setAside(t, r, 0))
 			if first, second := servers[0].Value("k"), servers[1].Value("k"); first != second && second != "" {
 				t.Errorf("the replicas hold %q and %q", first, second)
 			}
-			eventually(t, "nothing is held for the client", func() bool { return memory(t, r) == 0 })
+			await.That(t, "nothing is held for the client", func() bool { return memory(t, r) == 0 })
 		})
 	}
 }

@@ -7,6 +7,8 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	"github.com/flotilla-dev/flotilla/internal/await"
 )
 
 func TestAKilledShardIsAnErrorThatNamesItAndTheOthersGoOn(t *testing.T) {
@@ -25,7 +27,7 @@ func TestAKilledShardIsAnErrorThatNamesItAndTheOthersGoOn(t *testing.T) {
 	}
 	c.expect("get "+alive+"\r\n", "VALUE "+alive+" 0 1\r\n2\r\nEND\r\n")
 	servers[1].Restart()
-	eventually(t, "the shard is back", func() bool { return c.ask("get "+dead+"\r\n") == "END\r\n" })
+	await.That(t, "the shard is back", func() bool { return c.ask("get "+dead+"\r\n") == "END\r\n" })
 }
 
 func TestAShardThatIsDownIsAMissWhereThatIsAskedFor(t *testing.T) {
@@ -79,7 +81,7 @@ func TestALateAnswerIsNeverTakenForTheNextOne(t *testing.T) {
 	servers[0].Hang()
 	c.expect("get a\r\n", "SERVER_ERROR shard s0 did not answer in time\r\n")
 	servers[0].Resume()
-	eventually(t, "the server answers again", func() bool {
+	await.That(t, "the server answers again", func() bool {
 		got := c.ask("get b\r\n")
 		if strings.Contains(got, "VALUE a") {
 			t.Fatalf("get b is answered by %q", got)
@@ -100,7 +102,7 @@ func TestAServerThatTalksNonsenseIsGivenUp(t *testing.T) {
 		if got := c.ask("get a\r\n"); got != "SERVER_ERROR shard s0 sent what is no answer\r\n" && got != "END\r\n" && got != "STORED\r\n" {
 			t.Errorf("%.20q: the client reads %.60q", nonsense, got)
 		}
-		eventually(t, "it is asked on a new connection", func() bool { return c.ask("set b 0 0 1\r\n1\r\nget b\r\n") == "STORED\r\nVALUE b 0 1\r\n1\r\nEND\r\n" })
+		await.That(t, "it is asked on a new connection", func() bool { return c.ask("set b 0 0 1\r\n1\r\nget b\r\n") == "STORED\r\nVALUE b 0 1\r\n1\r\nEND\r\n" })
 		if n := servers[0].Accepted(); n < 2 {
 			t.Errorf("%.20q: %d connections", nonsense, n)
 		}
@@ -134,13 +136,13 @@ func TestAFailedShardIsEjectedAndItsKeysReturn(t *testing.T) {
 	c := dial(t, r.data)
 	c.expect("set "+key+" 0 0 1\r\n1\r\n", "STORED\r\n")
 	servers[1].Kill()
-	eventually(t, "the key belongs to another shard", func() bool { return c.ask("set "+key+" 0 0 1\r\n2\r\n") == "STORED\r\n" })
+	await.That(t, "the key belongs to another shard", func() bool { return c.ask("set "+key+" 0 0 1\r\n2\r\n") == "STORED\r\n" })
 	if status := get(t, "http://"+r.admin+"/shards"); !strings.Contains(status, "ejected_until") {
 		t.Errorf("status: %s", status)
 	}
 	c.expect("get "+key+"\r\n", "VALUE "+key+" 0 1\r\n2\r\nEND\r\n")
 	servers[1].Restart()
-	eventually(t, "the key is back where it was", func() bool { return c.ask("get "+key+"\r\n") == "END\r\n" })
+	await.That(t, "the key is back where it was", func() bool { return c.ask("get "+key+"\r\n") == "END\r\n" })
 	if servers[1].Seen("get "+key) == 0 {
 		t.Error("the shard was not asked")
 	}
@@ -152,7 +154,7 @@ func TestWithoutAnyLiveShardEveryKeyIsRefused(t *testing.T) {
 	r := before(t, servers, map[string]string{"MEMCACHESHARD_AUTO_EJECT": "on", "MEMCACHESHARD_FAILURE_LIMIT": "1", "MEMCACHESHARD_RETRY_TIMEOUT": "1m"})
 	c := dial(t, r.data)
 	servers[0].Kill()
-	eventually(t, "the only shard is ejected", func() bool { return c.ask("get a\r\n") == "SERVER_ERROR no shard is live\r\n" })
+	await.That(t, "the only shard is ejected", func() bool { return c.ask("get a\r\n") == "SERVER_ERROR no shard is live\r\n" })
 	c.expect("get a b\r\nset a 0 0 1\r\n1\r\nmg a\r\n", strings.Repeat("SERVER_ERROR no shard is live\r\n", 3))
 }
 
@@ -163,7 +165,7 @@ func TestAServerThatWasRestartedBetweenRequestsCostsNone(t *testing.T) {
 	c.expect("set a 0 0 1\r\n1\r\n", "STORED\r\n")
 	for n := 2; n < 5; n++ {
 		servers[0].Break()
-		eventually(t, "it was dialled again", func() bool { return servers[0].Accepted() >= n })
+		await.That(t, "it was dialled again", func() bool { return servers[0].Accepted() >= n })
 		c.expect("get a\r\n", "VALUE a 0 1\r\n1\r\nEND\r\n")
 	}
 }
@@ -181,14 +183,14 @@ func TestAClientThatDoesNotReadIsStoppedAndThenCutOff(t *testing.T) {
 			}
 		}
 	}()
-	eventually(t, "it was cut off", func() bool {
+	await.That(t, "it was cut off", func() bool {
 		return strings.Contains(get(t, "http://"+r.admin+"/metrics"), `memcacheshard_clients_cut_total{reason="slow"} 1`)
 	})
 	if n := servers[0].Seen("get large"); n > 200 {
 		t.Errorf("the server was asked %d times for a client that reads nothing", n)
 	}
 	other.expect("get none\r\n", "END\r\n")
-	eventually(t, "nothing is held for it", func() bool {
+	await.That(t, "nothing is held for it", func() bool {
 		return strings.Contains(get(t, "http://"+r.admin+"/metrics"), "memcacheshard_memory_bytes 0\n")
 	})
 }
@@ -205,7 +207,7 @@ func TestClientsThatHoldTooMuchTogetherAreCutOff(t *testing.T) {
 		greedy.SetReadBuffer(4 << 10)
 		greedy.send(strings.Repeat("get large\r\n", 4))
 	}
-	eventually(t, "some were cut off", func() bool {
+	await.That(t, "some were cut off", func() bool {
 		return !strings.Contains(get(t, "http://"+r.admin+"/metrics"), `memcacheshard_clients_cut_total{reason="memory"} 0`)
 	})
 	dial(t, r.data).expect("get none\r\n", "END\r\n")
@@ -299,7 +301,7 @@ func TestAPipelineOfLargeValuesIsPaced(t *testing.T) {
 	inFlight := func(n string) func() bool {
 		return func() bool { return strings.Contains(get(t, "http://"+r.admin+"/shards"), `"in_flight": `+n+"\n") }
 	}
-	eventually(t, "the window is used", inFlight("4")) // 4 MiB
+	await.That(t, "the window is used", inFlight("4")) // 4 MiB
 	for range 20 {
 		if !inFlight("4")() {
 			t.Fatal("more than the window is under way")

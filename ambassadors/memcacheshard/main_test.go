@@ -144,17 +144,6 @@ func get(t *testing.T, url string) string {
 	return string(body)
 }
 
-// eventually asks until it is so.
-func eventually(t *testing.T, what string, so func() bool) {
-	t.Helper()
-	for end := time.Now().Add(15 * time.Second); time.Now().Before(end); time.Sleep(5 * time.Millisecond) {
-		if so() {
-			return
-		}
-	}
-	t.Fatalf("it never came to be that %s", what)
-}
-
 // keyOf finds a key of a shard by asking the ambassador.
 func keyOf(t *testing.T, r *running, shard string, n int) string {
 	t.Helper()

@@ -17,6 +17,8 @@ import (
 
 	"github.com/flotilla-dev/flotilla/internal/nettest"
 	"github.com/flotilla-dev/flotilla/internal/realserver"
+
+	"github.com/flotilla-dev/flotilla/internal/await"
 )
 
 // TestRealTwemproxyPlacesTheSame asks the real twemproxy and this ambassador, both
@@ -130,7 +132,7 @@ func both(t *testing.T, program, settings string, servers []string) (theirs, our
 		cancel()
 		_ = cmd.Wait() // was killed
 	})
-	eventually(t, "twemproxy listens", func() bool {
+	await.That(t, "twemproxy listens", func() bool {
 		conn, err := net.Dial("tcp", theirs)
 		if err == nil {
 			conn.Close()
@@ -144,20 +146,17 @@ func both(t *testing.T, program, settings string, servers []string) (theirs, our
 func observe(t *testing.T, addr, state, who string) (answers []string) {
 	t.Helper()
 	number := strconv.Itoa(taken)
-	for end := time.Now().Add(time.Minute); time.Now().Before(end); time.Sleep(20 * time.Millisecond) {
+	await.Seen(t, who+" is "+state, func() (any, bool) {
 		answers = ask(t, addr)
 		// A key of the server that is gone finds that out, and by that ejects it. Once
 		// no key meets an error, none was asked of it.
 		wrong := slices.ContainsFunc(answers, func(a string) bool { return len(a) != 1 })
-		if !wrong && slices.Contains(answers, number) == (state != "ejected") {
-			if state == "returned" { // it may have come back in the middle
-				return ask(t, addr)
-			}
-			return answers
-		}
+		return answers[:10], !wrong && slices.Contains(answers, number) == (state != "ejected")
+	})
+	if state == "returned" { // it may have come back in the middle
+		return ask(t, addr)
 	}
-	t.Fatalf("%s is not %s: it answers %q", who, state, answers[:10])
-	return nil
+	return answers
 }
 
 // ask sends a get for each key and returns the values, or errors.

@@ -19,6 +19,8 @@ import (
 
 	"github.com/flotilla-dev/flotilla/internal/nettest"
 	"github.com/flotilla-dev/flotilla/internal/realserver"
+
+	"github.com/flotilla-dev/flotilla/internal/await"
 )
 
 // realServers starts memcached, several times.
@@ -40,7 +42,7 @@ func realServers(t *testing.T, n int) (addrs []string, processes []*os.Process) 
 			_ = cmd.Process.Kill() // at worst it has ended
 			_ = cmd.Wait()
 		})
-		eventually(t, "memcached listens", func() bool {
+		await.That(t, "memcached listens", func() bool {
 			conn, err := net.Dial("tcp", addr)
 			if err == nil {
 				conn.Close()
@@ -303,5 +305,5 @@ func TestRealServerUnderSIGSTOPDoesNotHoldUpTheOthers(t *testing.T) {
 	if err := processes[1].Signal(syscall.SIGCONT); err != nil {
 		t.Fatal(err)
 	}
-	eventually(t, "its keys are back", func() bool { return c.ask("get "+stopped+"\r\n") == "VALUE "+stopped+" 0 1\r\n1\r\nEND\r\n" })
+	await.That(t, "its keys are back", func() bool { return c.ask("get "+stopped+"\r\n") == "VALUE "+stopped+" 0 1\r\n1\r\nEND\r\n" })
 }

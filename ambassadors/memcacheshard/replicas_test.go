@@ -9,6 +9,8 @@ import (
 
 	"github.com/flotilla-dev/flotilla/ambassadors/memcacheshard/memtest"
 	"github.com/flotilla-dev/flotilla/internal/nutcracker"
+
+	"github.com/flotilla-dev/flotilla/internal/await"
 )
 
 // replicated starts an ambassador before one shard of n servers, and returns a
@@ -127,7 +129,7 @@ func TestAReplicaThatMissedWritesForgetsTheirKeys(t *testing.T) {
 	c.expect("incr counter 1\r\nset counter 0 0 1\r\n1\r\nincr counter 1\r\n", "NOT_FOUND\r\nSTORED\r\n2\r\n")
 	servers[0].Break() // what was sent to it is lost
 	servers[0].Resume()
-	eventually(t, "the replica is back", setAside(t, r, 0))
+	await.That(t, "the replica is back", setAside(t, r, 0))
 	c.expect("get k gone\r\n", "END\r\n") // read from the first replica again: a miss, not the old value
 	if servers[0].Value("k") != "" || servers[0].Value("gone") != "" || servers[0].Value("kept") != "kept" || servers[1].Value("k") != "new" {
 		t.Errorf("the replica holds %q, %q, %q; the other %q", servers[0].Value("k"), servers[0].Value("gone"), servers[0].Value("kept"), servers[1].Value("k"))
@@ -140,7 +142,7 @@ func TestAReplicaThatMissedTooMuchIsEmptied(t *testing.T) {
 	r, c, servers := replicated(t, 2, map[string]string{"MEMCACHESHARD_TIMEOUT": "2s", "MEMCACHESHARD_RETRY_TIMEOUT": "3s"})
 	c.expect("set kept 0 0 4\r\nkept\r\n", "STORED\r\n")
 	servers[0].Break()
-	eventually(t, "it is set aside", func() bool {
+	await.That(t, "it is set aside", func() bool {
 		servers[0].Hang()
 		c.ask("set k 0 0 1\r\n1\r\n")
 		return setAside(t, r, 1)()
@@ -152,7 +154,7 @@ func TestAReplicaThatMissedTooMuchIsEmptied(t *testing.T) {
 	c.expect(all.String(), "")
 	servers[0].Break()
 	servers[0].Resume()
-	eventually(t, "the replica is back", setAside(t, r, 0))
+	await.That(t, "the replica is back", setAside(t, r, 0))
 	if servers[0].Seen("flush_all") != 1 || servers[0].Value("kept") != "" || servers[1].Value("kept") != "kept" {
 		t.Errorf("flushed %d times, holds %q", servers[0].Seen("flush_all"), servers[0].Value("kept"))
 	}
@@ -259,7 +261,7 @@ func TestAReplicaThatDisagreesForgetsTheKey(t *testing.T) {
 	servers[1].Put("k", "99")
 	c.expect("incr k 1\r\n", "11\r\n")
 	servers[1].Await("delete k", 1)
-	eventually(t, "the other has forgotten it", func() bool { return servers[1].Value("k") == "" })
+	await.That(t, "the other has forgotten it", func() bool { return servers[1].Value("k") == "" })
 	c.expect("append k 0 0 1\r\n0\r\n", "STORED\r\n")
 	if servers[1].Value("k") != "" {
 		t.Errorf("the other holds %q", servers[1].Value("k"))
@@ -285,15 +287,15 @@ func TestAShardIsEjectedWhenItsLastReplicaFails(t *testing.T) {
 	t.Parallel()
 	r, c, servers := replicated(t, 2, map[string]string{"MEMCACHESHARD_AUTO_EJECT": "on", "MEMCACHESHARD_FAILURE_LIMIT": "1", "MEMCACHESHARD_RETRY_TIMEOUT": "1s"})
 	servers[0].Kill()
-	eventually(t, "the first is set aside", func() bool { c.ask("get k\r\n"); return setAside(t, r, 1)() })
+	await.That(t, "the first is set aside", func() bool { c.ask("get k\r\n"); return setAside(t, r, 1)() })
 	if got := c.ask("get k\r\n"); got != "END\r\n" {
 		t.Errorf("with one replica: %q", got)
 	}
 	servers[1].Kill()
-	eventually(t, "the shard is ejected", func() bool { return c.ask("get k\r\n") == "SERVER_ERROR no shard is live\r\n" })
+	await.That(t, "the shard is ejected", func() bool { return c.ask("get k\r\n") == "SERVER_ERROR no shard is live\r\n" })
 	servers[0].Restart()
 	servers[1].Restart()
-	eventually(t, "it is back", func() bool { return c.ask("get k\r\n") == "END\r\n" })
+	await.That(t, "it is back", func() bool { return c.ask("get k\r\n") == "END\r\n" })
 }
 
 func TestFlushAllReachesEveryServer(t *testing.T) {

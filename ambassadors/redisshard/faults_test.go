@@ -11,6 +11,8 @@ import (
 	"time"
 
 	"github.com/alicebob/miniredis/v2"
+
+	"github.com/flotilla-dev/flotilla/internal/await"
 )
 
 // hold is a server that keeps its replies to GET until it is let go.
@@ -72,7 +74,7 @@ func TestASlowShardDelaysOnlyWhoAsksIt(t *testing.T) {
 	c.send(t, "GET "+k0, "SET "+k1+" x")
 	other.send(t, "SET "+k1+" y", "GET "+k1)
 	other.expect(t, "+OK\r\n$1\r\ny\r\n")
-	eventually(t, "the request is in flight", func() bool { return a.metric(t, `redisshard_shard_in_flight{pool="redis",shard="s0"}`) == "1" })
+	await.That(t, "the request is in flight", func() bool { return a.metric(t, `redisshard_shard_in_flight{pool="redis",shard="s0"}`) == "1" })
 	release()
 	c.expect(t, "$4\r\nlate\r\n+OK\r\n")
 }
@@ -89,7 +91,7 @@ func TestAKilledShardIsEjectedAndItsKeysBelongToTheOthersUntilItIsBack(t *testin
 	c.expect(t, "+OK\r\n")
 	addr := servers[0].Addr()
 	servers[0].Close()
-	eventually(t, "the connection is gone", func() bool { return a.metric(t, `redisshard_shard_connections{pool="redis",shard="s0"}`) == "0" })
+	await.That(t, "the connection is gone", func() bool { return a.metric(t, `redisshard_shard_connections{pool="redis",shard="s0"}`) == "0" })
 	c.send(t, "GET "+key)
 	c.expect(t, "-ERR shard s0 cannot be reached\r\n")
 	c.send(t, "GET "+key, "SET "+key+" meanwhile")
@@ -105,7 +107,7 @@ func TestAKilledShardIsEjectedAndItsKeysBelongToTheOthersUntilItIsBack(t *testin
 		t.Fatal(err)
 	}
 	defer back.Close()
-	eventually(t, "it is back", func() bool { return strings.Contains(get(t, a.admin+"/shards?key="+key), "s0") })
+	await.That(t, "it is back", func() bool { return strings.Contains(get(t, a.admin+"/shards?key="+key), "s0") })
 	c.send(t, "GET "+key, "SET "+key+" after", "GET "+key)
 	c.expect(t, "$-1\r\n+OK\r\n$5\r\nafter\r\n")
 }
@@ -134,7 +136,7 @@ func TestAllShardsGoneIsAClearErrorAndPasses(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer back.Close()
-	eventually(t, "it is back", func() bool {
+	await.That(t, "it is back", func() bool {
 		c.send(t, "SET k v")
 		return c.line(t) == "+OK"
 	})
@@ -231,7 +233,7 @@ func TestAConnectionThatTheServerClosesWhenIdleIsNoFailure(t *testing.T) {
 	for range 3 {
 		c.send(t, "DEL "+key)
 		c.expect(t, ":1\r\n")
-		eventually(t, "the connection is gone", func() bool { return a.metric(t, `redisshard_shard_connections{pool="redis",shard="s0"}`) == "0" })
+		await.That(t, "the connection is gone", func() bool { return a.metric(t, `redisshard_shard_connections{pool="redis",shard="s0"}`) == "0" })
 	}
 	if n := a.metric(t, `redisshard_shard_failures_total{pool="redis",reason="closed",shard="s0"}`); n != "0" {
 		t.Errorf("%s failures are counted", n)

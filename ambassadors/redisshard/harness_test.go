@@ -282,20 +282,6 @@ func (a *ambassador) metric(t *testing.T, name string) string {
 	return ""
 }
 
-func eventually(t *testing.T, what string, so func() bool) {
-	t.Helper()
-	give := time.After(20 * time.Second)
-	tick := time.NewTicker(5 * time.Millisecond)
-	defer tick.Stop()
-	for !so() {
-		select {
-		case <-give:
-			t.Fatalf("it never came to be that %s", what)
-		case <-tick.C:
-		}
-	}
-}
-
 func writeFile(t *testing.T, name, text string) string {
 	t.Helper()
 	path := name

@@ -11,6 +11,8 @@ import (
 
 	"github.com/flotilla-dev/flotilla/ambassadors/redisshard/resp"
 	"github.com/flotilla-dev/flotilla/internal/process/processtest"
+
+	"github.com/flotilla-dev/flotilla/internal/await"
 )
 
 func TestWrongParametersAreNamedTogether(t *testing.T) {
@@ -124,7 +126,7 @@ func TestAClientThatDoesNotReadIsHeldBackAndCutOff(t *testing.T) {
 	if n > 400 {
 		t.Errorf("%d requests of a client that does not read were passed on", n)
 	}
-	eventually(t, "nothing is held any more", func() bool { return a.metric(t, "redisshard_memory_bytes") == "0" })
+	await.That(t, "nothing is held any more", func() bool { return a.metric(t, "redisshard_memory_bytes") == "0" })
 	other.send(t, "GET k")
 	other.expect(t, want)
 }
@@ -147,7 +149,7 @@ func TestClientsThatHoldTooMuchTogetherAreCutOff(t *testing.T) {
 	var patient []*raw
 	for n := 1; n <= 4; n++ { // not more than twice REDISSHARD_MEMORY
 		patient = append(patient, ask())
-		eventually(t, "the replies are held", func() bool { return a.held(t) >= n*2*size })
+		await.That(t, "the replies are held", func() bool { return a.held(t) >= n*2*size })
 	}
 	if n := a.metric(t, `redisshard_clients_cut_total{reason="replies"}`); n != "0" {
 		t.Errorf("%s clients were cut off while no more than twice of the limit was held", n)
@@ -160,7 +162,7 @@ func TestClientsThatHoldTooMuchTogetherAreCutOff(t *testing.T) {
 	for _, c := range patient {
 		c.expect(t, want)
 	}
-	eventually(t, "nothing is held any more", func() bool { return a.held(t) == 0 })
+	await.That(t, "nothing is held any more", func() bool { return a.held(t) == 0 })
 	patient[0].send(t, "PING")
 	patient[0].expect(t, "+PONG\r\n")
 }
@@ -182,7 +184,7 @@ func TestLargeCommandsDoNotHoldUpOthersForEver(t *testing.T) {
 	go func() {
 		_, _ = io.WriteString(large, "*3\r\n$3\r\nSET\r\n$1\r\nk\r\n$8000000\r\n"+strings.Repeat("x", 7_000_000))
 	}()
-	eventually(t, "too much is held", func() bool { return a.held(t) > 2<<20 })
+	await.That(t, "too much is held", func() bool { return a.held(t) > 2<<20 })
 	for range 3 {
 		other.send(t, "PING")
 		other.expect(t, "+PONG\r\n")
@@ -190,7 +192,7 @@ func TestLargeCommandsDoNotHoldUpOthersForEver(t *testing.T) {
 	if n := a.metric(t, `redisshard_clients_cut_total{reason="commands"}`); n != "1" {
 		t.Errorf("%s clients were cut off", n)
 	}
-	eventually(t, "nothing is held any more", func() bool { return a.held(t) == 0 })
+	await.That(t, "nothing is held any more", func() bool { return a.held(t) == 0 })
 }
 
 func TestPipelinesLongerThanTheLimitAreAnswered(t *testing.T) {
@@ -226,7 +228,7 @@ func TestWatchersOverTheLimitAreTold(t *testing.T) {
 	third.send(t, "WATCH k")
 	third.expect(t, "+OK\r\n")
 	third.Close() // and so gives its connection back
-	eventually(t, "the place is free", func() bool {
+	await.That(t, "the place is free", func() bool {
 		second.send(t, "WATCH k")
 		free := second.line(t) == "+OK"
 		second.send(t, "UNWATCH")
@@ -246,7 +248,7 @@ func TestAHalfClosedClientGetsItsReplies(t *testing.T) {
 	if err := c.CloseWrite(); err != nil {
 		t.Fatal(err)
 	}
-	eventually(t, "the request is in flight", func() bool { return a.metric(t, `redisshard_shard_in_flight{pool="redis",shard="s0"}`) == "1" })
+	await.That(t, "the request is in flight", func() bool { return a.metric(t, `redisshard_shard_in_flight{pool="redis",shard="s0"}`) == "1" })
 	release()
 	c.expect(t, "+PONG\r\n$4\r\nlate\r\n+OK\r\n")
 	c.end(t)
@@ -267,7 +269,7 @@ func TestTheEndAnswersWhatIsInFlight(t *testing.T) {
 	idle.send(t, "PING")
 	idle.expect(t, "+PONG\r\n")
 	busy.send(t, "GET "+keyOf(t, 0, 0), "SET "+keyOf(t, 1, 0)+" x")
-	eventually(t, "the request is in flight", func() bool { return a.metric(t, `redisshard_shard_in_flight{pool="redis",shard="s0"}`) == "1" })
+	await.That(t, "the request is in flight", func() bool { return a.metric(t, `redisshard_shard_in_flight{pool="redis",shard="s0"}`) == "1" })
 	ended := make(chan error, 1)
 	go func() { ended <- a.stop() }()
 	idle.end(t)

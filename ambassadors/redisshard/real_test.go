@@ -15,6 +15,8 @@ import (
 	"github.com/flotilla-dev/flotilla/ambassadors/redisshard/resp"
 	"github.com/flotilla-dev/flotilla/internal/nettest"
 	"github.com/flotilla-dev/flotilla/internal/realserver"
+
+	"github.com/flotilla-dev/flotilla/internal/await"
 )
 
 func program(t *testing.T, name string) string {
@@ -47,7 +49,7 @@ func freeAddr(t *testing.T) (addr, port string) {
 
 func awaitListener(t *testing.T, addr string) {
 	t.Helper()
-	eventually(t, addr+" listens", func() bool {
+	await.That(t, addr+" listens", func() bool {
 		conn, err := net.Dial("tcp", addr)
 		if err == nil {
 			conn.Close()
@@ -173,7 +175,7 @@ func TestRealRedisThatIsStoppedIsLeftOutAndComesBack(t *testing.T) {
 	if err := processes[0].Signal(syscall.SIGCONT); err != nil {
 		t.Fatal(err)
 	}
-	eventually(t, "it is back", func() bool {
+	await.That(t, "it is back", func() bool {
 		c.send(t, "GET "+k0)
 		c.line(t) // its length
 		return c.line(t) == "before"

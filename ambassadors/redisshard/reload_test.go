@@ -11,6 +11,8 @@ import (
 	"github.com/flotilla-dev/flotilla/ambassadors/redisshard/resp"
 	"github.com/flotilla-dev/flotilla/internal/nettest"
 	"github.com/flotilla-dev/flotilla/internal/process/processtest"
+
+	"github.com/flotilla-dev/flotilla/internal/await"
 )
 
 // file is a nutcracker.yaml with one Redis pool.
@@ -42,14 +44,14 @@ func TestAChangedFileIsTakenOverAndConnectionsStay(t *testing.T) {
 		t.Fatalf("%v", n)
 	}
 	writeFile(t, path, file(s0.addr+":1 s0", s2.addr+":1 s2"))
-	eventually(t, "the change is taken over", func() bool { return a.metric(t, `redisshard_reloads_total{outcome="taken"}`) == "1" })
+	await.That(t, "the change is taken over", func() bool { return a.metric(t, `redisshard_reloads_total{outcome="taken"}`) == "1" })
 	if n := ask(); len(n) != 2 || n["s0"] == 0 || n["s2"] == 0 {
 		t.Errorf("after the change: %v", n)
 	}
 	if s0.count() != 1 {
 		t.Errorf("%d connections were opened to the server that stayed", s0.count())
 	}
-	eventually(t, "the connection to the other one is closed", func() bool {
+	await.That(t, "the connection to the other one is closed", func() bool {
 		return a.metric(t, `redisshard_shard_connections{pool="redis",shard="s1"}`) == "0"
 	})
 	if n := a.metric(t, `redisshard_clients_total{pool="redis"}`); n != "1" {
@@ -66,7 +68,7 @@ func TestAFileThatIsWrongLeavesTheOldOneInUse(t *testing.T) {
 		"redis: [broken", file("nobody"), strings.Replace(file(s0.addr+":1"), "26379", "26380", 1), file(s0.addr+":1") + strings.Replace(file(s0.addr+":1"), "redis:\n  listen: 127.0.0.1:26379", "more:\n  listen: 127.0.0.1:26381", 1),
 	} {
 		writeFile(t, path, text)
-		eventually(t, "the file is refused", func() bool { return a.metric(t, `redisshard_reloads_total{outcome="refused"}`) == fmt.Sprint(i+1) })
+		await.That(t, "the file is refused", func() bool { return a.metric(t, `redisshard_reloads_total{outcome="refused"}`) == fmt.Sprint(i+1) })
 		c.send(t, "GET k")
 		c.expect(t, "$2\r\ns0\r\n")
 	}
@@ -80,7 +82,7 @@ func TestAFileThatDoesNotFitTheReplicasIsRefused(t *testing.T) {
 	c := dial(t, a.addr)
 	for i, servers := range []string{s1.addr + ":1 s1", replica.addr + ":1 s0"} {
 		writeFile(t, path, file(servers))
-		eventually(t, "the file is refused", func() bool { return a.metric(t, `redisshard_reloads_total{outcome="refused"}`) == fmt.Sprint(i+1) })
+		await.That(t, "the file is refused", func() bool { return a.metric(t, `redisshard_reloads_total{outcome="refused"}`) == fmt.Sprint(i+1) })
 		c.send(t, "GET k", "APPEND k x")
 		c.expect(t, "$2\r\nr0\r\n$2\r\ns0\r\n")
 	}
@@ -94,9 +96,9 @@ func TestAServerThatLeavesFinishesItsRequests(t *testing.T) {
 	a := start(t, map[string]string{"REDISSHARD_CONFIG_FILE": path})
 	c := dial(t, a.addr)
 	c.send(t, "GET k")
-	eventually(t, "the request is in flight", func() bool { return a.metric(t, `redisshard_shard_in_flight{pool="redis",shard="s0"}`) == "1" })
+	await.That(t, "the request is in flight", func() bool { return a.metric(t, `redisshard_shard_in_flight{pool="redis",shard="s0"}`) == "1" })
 	writeFile(t, path, file(s1.addr+":1 s1"))
-	eventually(t, "the change is taken over", func() bool { return a.metric(t, `redisshard_reloads_total{outcome="taken"}`) == "1" })
+	await.That(t, "the change is taken over", func() bool { return a.metric(t, `redisshard_reloads_total{outcome="taken"}`) == "1" })
 	c.send(t, "GET k")
 	release()
 	c.expect(t, "$4\r\nlate\r\n$2\r\ns1\r\n")

@@ -10,6 +10,8 @@ import (
 	"time"
 
 	"github.com/flotilla-dev/flotilla/internal/process/processtest"
+
+	"github.com/flotilla-dev/flotilla/internal/await"
 )
 
 func TestReadsGoToAReplicaUntilItFails(t *testing.T) {
@@ -77,10 +79,10 @@ func TestAChangedRetryTimeoutIsTakenOver(t *testing.T) {
 		t.Fatalf("%q instead of a replica that failed", got)
 	}
 	writeFile(t, path, strings.Replace(text, "3600000", "50", 1))
-	eventually(t, "the change is taken over", func() bool { return a.metric(t, `redisshard_reloads_total{outcome="taken"}`) == "1" })
-	eventually(t, "the replica is asked", func() bool { return ask() == "r0" })
+	await.That(t, "the change is taken over", func() bool { return a.metric(t, `redisshard_reloads_total{outcome="taken"}`) == "1" })
+	await.That(t, "the replica is asked", func() bool { return ask() == "r0" })
 	fail()
-	eventually(t, "the replica is asked again", func() bool { return ask() == "r0" })
+	await.That(t, "the replica is asked again", func() bool { return ask() == "r0" })
 }
 
 func TestReplicasOfNobodyAreNamed(t *testing.T) {

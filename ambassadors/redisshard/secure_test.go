@@ -19,6 +19,8 @@ import (
 
 	"github.com/alicebob/miniredis/v2"
 	"github.com/redis/go-redis/v9"
+
+	"github.com/flotilla-dev/flotilla/internal/await"
 )
 
 // certificate makes a self-signed one for a name, and returns its files.
@@ -65,7 +67,7 @@ func TestTheRightPasswordOpensTheShards(t *testing.T) {
 			t.Errorf("with a wrong password: %v", err)
 		}
 		writeFile(t, file, "right\n") // and it is used without a restart
-		eventually(t, "the password is used", func() bool { return c.Set(ctx, "k", "v", 0).Err() == nil })
+		await.That(t, "the password is used", func() bool { return c.Set(ctx, "k", "v", 0).Err() == nil })
 	}
 }
 
@@ -79,7 +81,7 @@ func TestAChangedPasswordOfTheFileIsTakenOver(t *testing.T) {
 	c.send(t, "AUTH wrong", "GET k")
 	c.expect(t, "+OK\r\n-ERR shard s0 does not let redisshard log in\r\n")
 	writeFile(t, path, text+"right\n")
-	eventually(t, "the change is taken over", func() bool { return a.metric(t, `redisshard_reloads_total{outcome="taken"}`) == "1" })
+	await.That(t, "the change is taken over", func() bool { return a.metric(t, `redisshard_reloads_total{outcome="taken"}`) == "1" })
 	c.send(t, "GET k") // the client has logged in
 	c.expect(t, "$-1\r\n")
 }
@@ -181,7 +183,7 @@ func TestTheDatabaseOfThePoolIsSelected(t *testing.T) {
 	m := miniredis.RunT(t)
 	path := writeFile(t, "nutcracker.yaml", "r:\n  listen: 127.0.0.1:1\n  redis: true\n  redis_db: 3\n  preconnect: true\n  servers:\n   - "+m.Addr()+":1\n")
 	a := start(t, map[string]string{"REDISSHARD_CONFIG_FILE": path})
-	eventually(t, "it is connected before the first request", func() bool { return a.metric(t, `redisshard_shard_connections{pool="r",shard="`+m.Addr()+`"}`) == "1" })
+	await.That(t, "it is connected before the first request", func() bool { return a.metric(t, `redisshard_shard_connections{pool="r",shard="`+m.Addr()+`"}`) == "1" })
 	c := dial(t, a.addr)
 	c.send(t, "SET k v", "SELECT 3", "SELECT 0", "SELECT 1")
 	c.expect(t, "+OK\r\n+OK\r\n+OK\r\n")

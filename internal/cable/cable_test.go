@@ -5,7 +5,6 @@ import (
 	"io"
 	"net"
 	"os"
-	"runtime"
 	"testing"
 	"time"
 
@@ -13,6 +12,8 @@ import (
 
 	"github.com/flotilla-dev/flotilla/internal/cable"
 	"github.com/flotilla-dev/flotilla/internal/nettest"
+
+	"github.com/flotilla-dev/flotilla/internal/await"
 )
 
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
@@ -168,11 +169,7 @@ func TestASilentDirectionKeepsWhatWasSent(t *testing.T) {
 			p.cable.Mend()
 			receive(t, d.to(p), "late")
 			// It has passed a moment before it is no longer counted.
-			for deadline := time.Now().Add(patience); p.cable.Held() != 0; runtime.Gosched() {
-				if time.Now().After(deadline) {
-					t.Fatal("it is still held")
-				}
-			}
+			await.That(t, "nothing is held", func() bool { return p.cable.Held() == 0 })
 		})
 	}
 }

@@ -10,13 +10,14 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
-	"time"
 
 	"go.uber.org/goleak"
 
 	"github.com/flotilla-dev/flotilla/internal/certs"
 	"github.com/flotilla-dev/flotilla/internal/certs/certstest"
 	"github.com/flotilla-dev/flotilla/internal/nettest"
+
+	"github.com/flotilla-dev/flotilla/internal/await"
 )
 
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
@@ -116,17 +117,17 @@ func TestARenewedPairIsServedAndABrokenOneIsNot(t *testing.T) {
 	}
 
 	pair := ca.Issue("a", "a.localhost")
-	await(t, func() bool { return serial() == 2 })
+	await.That(t, "the files count", func() bool { return serial() == 2 })
 	if err := os.WriteFile(pair.CertFile, []byte("not a certificate"), 0o600); err != nil {
 		t.Fatal(err)
 	}
 	failures := store.Status().Failures
-	await(t, func() bool { return store.Status().Failures > failures })
+	await.That(t, "the files count", func() bool { return store.Status().Failures > failures })
 	if got := serial(); got != 2 {
 		t.Fatalf("after a broken file certificate %d is served, want the old one, 2", got)
 	}
 	ca.Issue("a", "a.localhost")
-	await(t, func() bool { return serial() == 3 })
+	await.That(t, "the files count", func() bool { return serial() == 3 })
 }
 
 func TestCBCSuitesAndOldVersionsAreRefused(t *testing.T) {
@@ -202,7 +203,7 @@ func TestAClientTrustsItsRootsAndNameOnlyAndFollowsTheFile(t *testing.T) {
 	if err := os.WriteFile(old.File, pemBytes, 0o600); err != nil {
 		t.Fatal(err)
 	}
-	await(t, func() bool { _, err := shake(freshAddr, client); return err == nil })
+	await.That(t, "the files count", func() bool { _, err := shake(freshAddr, client); return err == nil })
 	if _, err := shake(oldAddr, client); err == nil {
 		t.Error("a resumed session under a root that was taken away was accepted")
 	}
@@ -245,18 +246,5 @@ func TestProcessesWithOneTicketSecretResumeEachOthersSessions(t *testing.T) {
 	}
 	if _, err := certs.OpenTickets(secret); err == nil {
 		t.Error("a secret of five bytes was accepted")
-	}
-}
-
-// await looks at a condition until it holds; files are watched by polling, so
-// there is nothing to be woken by.
-func await(t *testing.T, holds func() bool) {
-	t.Helper()
-	deadline := time.Now().Add(10 * time.Second)
-	for !holds() {
-		if time.Now().After(deadline) {
-			t.Fatal("the condition did not come to hold in 10 s")
-		}
-		time.Sleep(5 * time.Millisecond)
 	}
 }

@@ -17,6 +17,8 @@ import (
 	"github.com/flotilla-dev/flotilla/internal/etcdclient"
 	"github.com/flotilla-dev/flotilla/internal/etcdclient/etcdtest"
 	"github.com/flotilla-dev/flotilla/internal/nettest"
+
+	"github.com/flotilla-dev/flotilla/internal/await"
 )
 
 var program string // the embedded etcd
@@ -68,7 +70,7 @@ func TestAClientComesBackWithItsEtcd(t *testing.T) {
 		t.Errorf("the words tell of addresses: %s", text)
 	}
 	server.Start()
-	etcdtest.Eventually(t, "etcd answers", func() bool {
+	await.That(t, "etcd answers", func() bool {
 		_, err := client.Get(etcdtest.Context(t), "k")
 		return err == nil
 	})

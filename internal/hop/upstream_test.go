@@ -11,6 +11,8 @@ import (
 
 	"github.com/flotilla-dev/flotilla/internal/retry"
 	"github.com/flotilla-dev/flotilla/internal/upstream"
+
+	"github.com/flotilla-dev/flotilla/internal/await"
 )
 
 // patience is how long a test waits for what must happen.
@@ -58,16 +60,6 @@ func (w *twin) String() string {
 	return w.addr() + "/" + port
 }
 
-func await(t *testing.T, what string, holds func() bool) {
-	t.Helper()
-	for deadline := time.Now().Add(patience); !holds(); {
-		if time.Now().After(deadline) {
-			t.Fatalf("in %s there was no %s", patience, what)
-		}
-		time.Sleep(5 * time.Millisecond)
-	}
-}
-
 // run makes an upstream of the replicas and runs it until the test ends.
 func run(t *testing.T, replicas string) *Upstream {
 	t.Helper()
@@ -109,7 +101,7 @@ func TestARequestLeavesAReplicaOnlyWhenThatIsSilent(t *testing.T) {
 			f := &first{by: make(chan *twin, 1), goOn: make(chan struct{})}
 			one, two := newTwin(t, f), newTwin(t, f)
 			u := run(t, one.String()+","+two.String())
-			await(t, "both replicas", func() bool { return u.pool.Snapshot().Usable == 2 })
+			await.That(t, "both replicas", func() bool { return u.pool.Snapshot().Usable == 2 })
 			var looks atomic.Int64
 			x := &Exchange{Head: []byte("GET / HTTP/1.1\r\nHost: a\r\n\r\n"), Replay: true, Timeout: patience,
 				Gone: func() bool { looks.Add(1); return false }}
@@ -117,12 +109,12 @@ func TestARequestLeavesAReplicaOnlyWhenThatIsSilent(t *testing.T) {
 			go func() { done <- u.Do(x) }()
 			asked := <-f.by
 			c.fail(asked)
-			await(t, "replica that is down", func() bool { return u.pool.Snapshot().Usable == 1 })
+			await.That(t, "replica that is down", func() bool { return u.pool.Snapshot().Usable == 1 })
 			if !c.left {
 				// The client is looked at before the replica is: two more looks at the
 				// client mean one at a replica that is down.
 				enough := looks.Load() + 2
-				await(t, "look at the replica", func() bool { return looks.Load() >= enough })
+				await.That(t, "look at the replica", func() bool { return looks.Load() >= enough })
 				close(f.goOn)
 			}
 			if err := <-done; err != nil {

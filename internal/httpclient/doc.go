@@ -11,7 +11,8 @@
 // What a call gets:
 //
 //   - Bounds: dial, TLS handshake, head of the answer, the whole call with its
-//     retries and its body, connections per host, size of the body.
+//     retries and its body, connections per host, size of the body. Connections of HTTP/2 are pinged when
+//     they are silent: one that leads nowhere is not used again.
 //   - Its deadline, handed on: X-Request-Timeout carries the milliseconds that
 //     are left, see Deadline for the other side. A callee that knows when nobody
 //     waits any more does no obsolete work.

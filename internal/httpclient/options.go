@@ -23,6 +23,7 @@ type Options struct {
 	HeaderTimeout time.Duration // one attempt, from the request sent to the head of the answer; default 5s
 	DialTimeout   time.Duration // one connection; default 1s
 	TLSTimeout    time.Duration // one handshake; default 2s
+	PingAfter     time.Duration // silence on a connection of HTTP/2 before the server is pinged, and then until the connection is given up; default 15s
 	MaxBody       int64         // bytes of an answer's body; default 4 MiB
 	MaxConns      int           // per host; default 256, further calls wait
 	TLS           *tls.Config   // see package certs; nil means the system's roots
@@ -47,6 +48,7 @@ func (o Options) withDefaults() Options {
 	fill(&o.HeaderTimeout, 5*time.Second)
 	fill(&o.DialTimeout, time.Second)
 	fill(&o.TLSTimeout, 2*time.Second)
+	fill(&o.PingAfter, 15*time.Second)
 	fill(&o.MaxBody, 4<<20)
 	fill(&o.MaxConns, 256)
 	if o.Retry == (retry.Settings{}) {
@@ -104,6 +106,9 @@ func NewTransport(o Options) (*Transport, error) {
 			IdleConnTimeout:        90 * time.Second,
 			MaxResponseHeaderBytes: 64 << 10,
 			ForceAttemptHTTP2:      true,
+			// Otherwise a connection whose server is gone without a word, as after a partition, is used again for every
+			// call until the kernel gives it up, a quarter of an hour later.
+			HTTP2: &http.HTTP2Config{SendPingTimeout: o.PingAfter, PingTimeout: o.PingAfter},
 		},
 	}
 	var err error

@@ -19,6 +19,8 @@ import (
 	"time"
 
 	"go.uber.org/goleak"
+
+	"github.com/flotilla-dev/flotilla/internal/await"
 )
 
 // asApplication makes the test binary be an application that can be signalled,
@@ -164,13 +166,10 @@ func work(t *testing.T, n *Notifier) *Notifier {
 // delivered waits until nothing is pending.
 func delivered(t *testing.T, n *Notifier) Status {
 	t.Helper()
-	deadline := time.Now().Add(30 * time.Second)
-	for n.Status().Pending {
-		if time.Now().After(deadline) {
-			t.Fatalf("still pending: %+v", n.Status())
-		}
-		time.Sleep(5 * time.Millisecond)
-	}
+	await.Seen(t, "nothing is pending", func() (any, bool) {
+		s := n.Status()
+		return s, !s.Pending
+	})
 	return n.Status()
 }
 

@@ -17,6 +17,8 @@ import (
 
 	"github.com/flotilla-dev/flotilla/internal/nettest"
 	"github.com/flotilla-dev/flotilla/internal/realserver"
+
+	"github.com/flotilla-dev/flotilla/internal/await"
 )
 
 // TestRealTwemproxyPlacesTheSame asks the real twemproxy, in front of shards that
@@ -113,7 +115,7 @@ func observe(t *testing.T, pool Pool, state string, used bool) string {
 	t.Helper()
 	var answers []string
 	number := strconv.Itoa(ejectedServer)
-	eventually(t, pool.Name+" is in the state "+state, func() bool {
+	await.That(t, pool.Name+" is in the state "+state, func() bool {
 		answers = ask(t, pool.Listen, keysOfEveryShape())
 		// A key of the server that is gone finds that out, and by that ejects it.
 		// Once no key meets an error, none was asked of it.
@@ -160,7 +162,7 @@ func runTwemproxy(t *testing.T, program string, pools []Pool) {
 		_ = cmd.Wait() // was killed
 	})
 	for _, pool := range pools {
-		eventually(t, "twemproxy listens", func() bool {
+		await.That(t, "twemproxy listens", func() bool {
 			conn, err := net.Dial("tcp", pool.Listen)
 			if err == nil {
 				conn.Close()
@@ -225,20 +227,6 @@ func ask(t *testing.T, addr string, keys [][]byte) []string {
 		t.Fatal(err)
 	}
 	return answers
-}
-
-func eventually(t *testing.T, what string, so func() bool) {
-	t.Helper()
-	give := time.After(time.Minute)
-	tick := time.NewTicker(20 * time.Millisecond)
-	defer tick.Stop()
-	for !so() {
-		select {
-		case <-give:
-			t.Fatalf("it never came to be that %s", what)
-		case <-tick.C:
-		}
-	}
 }
 
 // shard answers every command with its number.

@@ -6,13 +6,33 @@ package openapi
 import (
 	"fmt"
 	"net/http"
+	"os"
 	"regexp"
 	"slices"
 	"strings"
+	"testing"
 
 	"github.com/labstack/echo/v4"
 	"go.yaml.in/yaml/v3"
 )
+
+// Compare fails a test for each difference between the document in a file and the routes that are registered.
+func Compare(t testing.TB, file string, register func(*echo.Echo)) {
+	t.Helper()
+	document, err := os.ReadFile(file)
+	if err != nil {
+		t.Fatal(err)
+	}
+	e := echo.New()
+	register(e)
+	diff, err := Diff(document, e.Routes())
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, d := range diff {
+		t.Error(d)
+	}
+}
 
 // Diff tells how the document and the routes differ, a line each.
 func Diff(document []byte, routes []*echo.Route) ([]string, error) {

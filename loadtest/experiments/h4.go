@@ -8,6 +8,7 @@ import (
 	"strconv"
 	"strings"
 
+	"github.com/flotilla-dev/flotilla/loadtest/openloop"
 	"github.com/flotilla-dev/flotilla/loadtest/proof"
 	"github.com/flotilla-dev/flotilla/loadtest/rig"
 )
@@ -122,6 +123,27 @@ func (f *hotFleet) decisions(ctx context.Context) ([]hotDecision, error) {
 		list = append(list, all.Decisions[i])
 	}
 	return list, nil
+}
+
+// nothingLost claims that no key was, that no shard answered for another and that no request failed; and that every decision
+// tells why.
+func (f *hotFleet) nothingLost(ctx context.Context, r *proof.Report, l *shardLoad, result openloop.Result) error {
+	lost, all, err := f.lost(ctx)
+	if err != nil {
+		return err
+	}
+	r.Claim(proof.Exactly("keys lost", lost, 0, fmt.Sprintf("of %d", all)))
+	r.Claim(proof.Exactly("answers of another shard than the key's", int(l.misplaced.Load()), 0, fmt.Sprintf("of %d", l.shots.Load())))
+	r.Claim(proof.Exactly("requests failed", int(result.Failed), 0, fmt.Sprintf("of %d", l.shots.Load())))
+	for why, n := range result.Reasons {
+		r.Note("%d × %s", n, why)
+	}
+	decisions, err := f.decisions(ctx)
+	if err != nil {
+		return err
+	}
+	explained(r, decisions)
+	return nil
 }
 
 // explained claims that every decision tells why, and shows them.

@@ -37,21 +37,9 @@ func hotShard(ctx context.Context, r *proof.Report) error {
 	if err != nil {
 		return err
 	}
-	lost, all, err := f.lost(ctx)
-	if err != nil {
+	if err := f.nothingLost(ctx, r, l, result); err != nil {
 		return err
 	}
-	r.Claim(proof.Exactly("keys lost", lost, 0, fmt.Sprintf("of %d", all)))
-	r.Claim(proof.Exactly("answers of another shard than the key's", int(l.misplaced.Load()), 0, fmt.Sprintf("of %d", l.shots.Load())))
-	r.Claim(proof.Exactly("requests failed", int(result.Failed), 0, fmt.Sprintf("of %d", l.shots.Load())))
-	for why, n := range result.Reasons {
-		r.Note("%d × %s", n, why)
-	}
-	decisions, err := f.decisions(ctx)
-	if err != nil {
-		return err
-	}
-	explained(r, decisions)
 	r.Note("Three shards of one replica each, which answers at most %d requests per second, one after the other; %.0f/s for each shard, then four times that for one. "+
 		"Users come at random times. The controller looks every 500 ms, over a window of 5 s.", perReplica, even)
 	return nil

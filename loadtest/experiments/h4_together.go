@@ -29,21 +29,9 @@ func coldShards(ctx context.Context, r *proof.Report) error {
 	if err != nil {
 		return err
 	}
-	lost, all, err := f.lost(ctx)
-	if err != nil {
+	if err := f.nothingLost(ctx, r, l, result); err != nil {
 		return err
 	}
-	r.Claim(proof.Exactly("keys lost", lost, 0, fmt.Sprintf("of %d", all)))
-	r.Claim(proof.Exactly("answers of another shard than the key's", int(l.misplaced.Load()), 0, fmt.Sprintf("of %d", l.shots.Load())))
-	r.Claim(proof.Exactly("requests failed", int(result.Failed), 0, fmt.Sprintf("of %d", l.shots.Load())))
-	for why, n := range result.Reasons {
-		r.Note("%d × %s", n, why)
-	}
-	decisions, err := f.decisions(ctx)
-	if err != nil {
-		return err
-	}
-	explained(r, decisions)
 	r.Note("Four shards of two replicas each, which answer at most %d requests per second; %.0f/s for a and b, a tenth and a twentieth of that for c and d, "+
 		"and later %.0f/s for d, too. A home that serves nobody keeps one replica.", perReplica, full, full)
 	return nil

@@ -8,7 +8,6 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
-	"runtime"
 	"slices"
 	"strings"
 	"sync"
@@ -21,6 +20,8 @@ import (
 	"github.com/flotilla-dev/flotilla/loadtest/openloop"
 	"github.com/flotilla-dev/flotilla/loadtest/proof"
 	"github.com/flotilla-dev/flotilla/loadtest/rig"
+
+	"github.com/flotilla-dev/flotilla/internal/await"
 )
 
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
@@ -118,16 +119,13 @@ func TestAPausedProcessStandsStillUntilItIsResumed(t *testing.T) {
 	if err := p.Resume(); err != nil {
 		t.Fatal(err)
 	}
-	for deadline := time.Now().Add(20 * time.Second); ; {
+	await.That(t, "it goes on", func() bool {
 		now, err := p.Log()
-		if err != nil || time.Now().After(deadline) {
-			t.Fatalf("it does not go on: %v", err)
+		if err != nil {
+			t.Fatal(err)
 		}
-		if len(now) > len(before) {
-			break
-		}
-		runtime.Gosched()
-	}
+		return len(now) > len(before)
+	})
 	if err := p.Pause(t.Context()); err != nil {
 		t.Fatal(err)
 	}

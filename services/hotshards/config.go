@@ -3,11 +3,11 @@ package hotshards
 import (
 	"errors"
 	"fmt"
-	"net/url"
 	"os"
 	"time"
 
 	"github.com/flotilla-dev/flotilla/internal/config"
+	"github.com/flotilla-dev/flotilla/internal/kube"
 	"github.com/flotilla-dev/flotilla/internal/process"
 	"github.com/flotilla-dev/flotilla/internal/upstream"
 	"github.com/flotilla-dev/flotilla/services/hotshards/decide"
@@ -126,8 +126,9 @@ func (c *Config) validate() error {
 	case None:
 		bad(!bool(c.DryRun), "HOTSHARDS_DRY_RUN", "off", "on, with HOTSHARDS_ORCHESTRATOR=none: there is nobody to carry out a decision")
 	case Kubernetes:
-		u, err := url.Parse(c.KubeURL)
-		bad(err != nil || u.Scheme != "https" || u.Host == "" || u.Path != "", "HOTSHARDS_KUBE_URL", c.KubeURL, "a URL such as https://kubernetes.default.svc")
+		if err := kube.CheckURL(c.KubeURL); err != nil {
+			wrong = append(wrong, config.Problem{Variable: "HOTSHARDS_KUBE_URL", Message: fmt.Sprintf("%.80q is not valid: %v", c.KubeURL, err)})
+		}
 	}
 	if len(wrong) > 0 {
 		return wrong

@@ -187,6 +187,31 @@ func TestAMoveThatReachedOneProxyOnlyIsUndone(t *testing.T) {
 	h.wantPlace("c", "file:/c") // its home is as it was
 }
 
+// A proxy that refuses a place, such as that it finds no replicas there, is not asked each second, and does not push everything
+// else out of the history.
+func TestARepairThatFailsRestsBeforeTheNext(t *testing.T) {
+	h := start(t, nil)
+	h.proxies[0].Change("c", func(s *loadstest.Shard) { s.Replicas = "file:/b" })
+	h.proxies[0].Refuse("its replicas were not found in time")
+	h.step(3)
+	h.want("shard c is served by the replicas of c, at all proxies: failed")
+	if p, err := h.plan(); err != nil || !strings.Contains(p.Busy, "disagree") {
+		t.Errorf("%+v, %v", p, err)
+	}
+	h.proxies[0].Refuse("")
+	h.step(4)
+	h.want("shard c is served by the replicas of c, at all proxies: failed", "shard c is served by the replicas of c, at all proxies: applied")
+}
+
+// Each proxy may take as long as HOTSHARDS_SCALE_TIMEOUT, whatever those before it took.
+func TestAMoveHasItsTimeAtEachProxy(t *testing.T) {
+	h := start(t, map[string]string{"HOTSHARDS_SCALE_TIMEOUT": "1ms"})
+	if err := h.carryOut(t.Context(), decided{Repair: &repair{shard: "c", host: "b"}}); err != nil {
+		t.Error(err)
+	}
+	h.wantPlace("c", "file:/b")
+}
+
 func TestAShardAtAnUnknownPlaceStopsEverything(t *testing.T) {
 	h := start(t, nil)
 	h.rate("a", 800)

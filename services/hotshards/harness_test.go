@@ -96,6 +96,7 @@ func start(t *testing.T, env map[string]string) *harness {
 // restart makes the controller what it is after a restart of its process.
 func (h *harness) restart() {
 	h.controller.judge, h.controller.acting, h.controller.told, h.controller.shown = decide.New(h.cfg.policy(), h.clock), nil, nil, shown{}
+	h.controller.failed = time.Time{}
 }
 
 // rate sets the load of a shard, half of it at each proxy.

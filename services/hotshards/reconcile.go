@@ -25,8 +25,9 @@ type controller struct {
 	// Of the goroutine that looks.
 	judge  *decide.Judge
 	acting *action
-	blind  string   // why the last look has failed, to log each reason once
-	told   *decided // the last decision that was not carried out
+	blind  string    // why the last look has failed, to log each reason once
+	told   *decided  // the last decision that was not carried out
+	failed time.Time // when a repair has failed the last time; zero: never
 
 	mu    sync.Mutex // guards what the API shows
 	shown shown
@@ -91,7 +92,9 @@ func (c *controller) look(ctx context.Context) {
 		return
 	}
 	if found.repair != nil {
-		c.act(ctx, decided{Repair: found.repair})
+		if c.failed.IsZero() || c.now().Sub(c.failed) >= c.cfg.GrowRest {
+			c.act(ctx, decided{Repair: found.repair})
+		}
 		return
 	}
 	if d, now := v.Next(); now {
@@ -142,8 +145,11 @@ func (c *controller) collect() {
 func (c *controller) ended(err error) {
 	a := c.acting
 	c.acting = nil
-	if a.Repair == nil {
+	switch {
+	case a.Repair == nil:
 		c.judge.Made(a.Decision, c.now())
+	case err != nil:
+		c.failed = c.now()
 	}
 	if err == nil {
 		c.record(a.decided, outcomeApplied)
@@ -166,14 +172,14 @@ func (c *controller) act(ctx context.Context, d decided) {
 }
 
 func (c *controller) carryOut(ctx context.Context, d decided) error {
-	ctx, cancel := context.WithTimeout(ctx, c.cfg.ScaleTimeout)
-	defer cancel()
-	switch {
+	switch { // a move has its time at each proxy
 	case d.Repair != nil:
 		return c.proxies.Place(ctx, d.Repair.shard, c.address(d.Repair.host))
 	case d.Kind.Moves():
 		return c.proxies.Place(ctx, d.Shard, c.address(d.Host))
 	}
+	ctx, cancel := context.WithTimeout(ctx, c.cfg.ScaleTimeout)
+	defer cancel()
 	return c.orchestrator.Scale(ctx, c.entry(d.Shard).Service, d.From, d.To)
 }
 

@@ -4,14 +4,11 @@ import (
 	"context"
 	"fmt"
 	"net/http"
-	"net/url"
-	"path/filepath"
-	"strings"
 	"time"
 
 	"github.com/flotilla-dev/flotilla/internal/api"
-	"github.com/flotilla-dev/flotilla/internal/certs"
 	"github.com/flotilla-dev/flotilla/internal/httpclient"
+	"github.com/flotilla-dev/flotilla/internal/kube"
 	"github.com/flotilla-dev/flotilla/internal/process"
 	"github.com/flotilla-dev/flotilla/internal/retry"
 	"github.com/flotilla-dev/flotilla/internal/upstream"
@@ -115,31 +112,15 @@ func (c *controller) openOrchestrator(p *process.Process) error {
 		c.orchestrator = replicas.NewRunner(c.cfg.Socket, c.cfg.Timeout, c.cfg.ScaleTimeout)
 		return nil
 	}
-	u, err := url.Parse(c.cfg.KubeURL)
-	if err != nil {
-		return fmt.Errorf("HOTSHARDS_KUBE_URL: %w", err)
-	}
-	roots, err := certs.OpenRoots(filepath.Join(c.cfg.Account, "ca.crt"))
-	if err != nil {
-		return fmt.Errorf("authorities of the API server: %w", err)
-	}
-	namespace := c.cfg.Namespace
-	if namespace == "" {
-		text, err := watch.Read(filepath.Join(c.cfg.Account, "namespace"))
-		if err != nil {
-			return fmt.Errorf("namespace of the service account: %w", err)
-		}
-		namespace = strings.TrimSpace(string(text))
-	}
-	client, err := once(httpclient.Options{Name: "kubernetes", Timeout: c.cfg.Timeout, HeaderTimeout: c.cfg.Timeout, TLS: roots.Client(u.Hostname()), Metrics: p.Metrics})
+	api, err := kube.Open(kube.Account{URL: c.cfg.KubeURL, Dir: c.cfg.Account, Namespace: c.cfg.Namespace, Timeout: c.cfg.Timeout, Metrics: p.Metrics})
 	if err != nil {
 		return err
 	}
 	p.Go("roots", func(ctx context.Context) error {
-		roots.Watch(ctx, p.Log)
-		client.CloseIdleConnections()
+		api.Follow(ctx, p.Log)
+		api.Close()
 		return nil
 	})
-	c.orchestrator = &replicas.Kubernetes{Client: client, URL: c.cfg.KubeURL, Namespace: namespace, TokenFile: filepath.Join(c.cfg.Account, "token"), Timeout: c.cfg.Timeout}
+	c.orchestrator = &replicas.Kubernetes{API: api}
 	return nil
 }

@@ -8,12 +8,13 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
-	"time"
 
 	"github.com/flotilla-dev/flotilla/internal/nettest"
 	"github.com/flotilla-dev/flotilla/internal/process/processtest"
 	"github.com/flotilla-dev/flotilla/services/hotshards/loads/loadstest"
 	"github.com/flotilla-dev/flotilla/services/hotshards/replicas/replicatest"
+
+	"github.com/flotilla-dev/flotilla/internal/await"
 )
 
 // adminPort is a proxy as HOTSHARDS_PROXIES has it. The data port is not used.
@@ -38,24 +39,15 @@ func run(t *testing.T, env map[string]string) *processtest.Running {
 	return processtest.Start(t, &cfg.Contract, func(ctx context.Context) error { return Run(ctx, cfg) })
 }
 
-// await asks until an answer is as it should be, and returns it.
-func await(t *testing.T, url, what string, is func(status int, body string) bool) string {
+// answer asks until an answer is as it should be, and returns it.
+func answer(t *testing.T, url, what string, is func(status int, body string) bool) (body string) {
 	t.Helper()
-	ctx, cancel := context.WithTimeout(t.Context(), patience)
-	defer cancel()
-	tick := time.NewTicker(10 * time.Millisecond)
-	defer tick.Stop()
-	for {
-		resp, body := processtest.Get(t, url)
-		if is(resp.StatusCode, body) {
-			return body
-		}
-		select {
-		case <-ctx.Done():
-			t.Fatalf("%s: not %s: %d %s", url, what, resp.StatusCode, body)
-		case <-tick.C:
-		}
-	}
+	await.Seen(t, url+": "+what, func() (any, bool) {
+		resp, text := processtest.Get(t, url)
+		body = text
+		return resp.Status + " " + body, is(resp.StatusCode, body)
+	})
+	return body
 }
 
 func TestWithoutALookThereIsAProblemAndNoReadiness(t *testing.T) {
@@ -70,7 +62,7 @@ func TestWithoutALookThereIsAProblemAndNoReadiness(t *testing.T) {
 	if resp, body := processtest.Get(t, "http://"+r.Data+"/v1/decisions"); resp.StatusCode != http.StatusOK || strings.TrimSpace(body) != `{"decisions":[]}` {
 		t.Errorf("%d %s", resp.StatusCode, body)
 	}
-	await(t, "http://"+r.Admin+"/readyz", "not ready with a reason", func(status int, body string) bool {
+	answer(t, "http://"+r.Admin+"/readyz", "not ready with a reason", func(status int, body string) bool {
 		return status == http.StatusServiceUnavailable && strings.Contains(body, "a sharding proxy does not answer")
 	})
 	if resp, _ := processtest.Get(t, "http://"+r.Admin+"/livez"); resp.StatusCode != http.StatusOK {
@@ -86,7 +78,7 @@ func TestAHotShardOfTheLocalFleetIsScaled(t *testing.T) {
 	env := quick(proxy(t))
 	env["HOTSHARDS_RUNNER_SOCKET"] = runner.Socket
 	r := run(t, env)
-	body := await(t, "http://"+r.Data+"/v1/decisions", "applied", func(_ int, body string) bool { return strings.Contains(body, `"applied"`) })
+	body := answer(t, "http://"+r.Data+"/v1/decisions", "applied", func(_ int, body string) bool { return strings.Contains(body, `"applied"`) })
 	var decisions struct{ Decisions []record }
 	if err := json.Unmarshal([]byte(body), &decisions); err != nil {
 		t.Fatal(err)
@@ -97,11 +89,11 @@ func TestAHotShardOfTheLocalFleetIsScaled(t *testing.T) {
 	if want, _ := runner.Get("cache-a"); want != 6 {
 		t.Errorf("%d replicas", want)
 	}
-	await(t, "http://"+r.Admin+"/readyz", "ready", func(status int, _ string) bool { return status == http.StatusOK })
+	answer(t, "http://"+r.Admin+"/readyz", "ready", func(status int, _ string) bool { return status == http.StatusOK })
 	// The decision is known before the next look sees what became of it.
-	await(t, "http://"+r.Data+"/v1/shards", "six of six", func(_ int, body string) bool { return strings.Contains(body, `"ordered":6,"ready":6`) })
-	await(t, "http://"+r.Data+"/v1/plan", "nothing more", func(_ int, body string) bool { return strings.Contains(body, `"next":null`) })
-	body = await(t, "http://"+r.Data+"/", "a page", func(status int, _ string) bool { return status == http.StatusOK })
+	answer(t, "http://"+r.Data+"/v1/shards", "six of six", func(_ int, body string) bool { return strings.Contains(body, `"ordered":6,"ready":6`) })
+	answer(t, "http://"+r.Data+"/v1/plan", "nothing more", func(_ int, body string) bool { return strings.Contains(body, `"next":null`) })
+	body = answer(t, "http://"+r.Data+"/", "a page", func(status int, _ string) bool { return status == http.StatusOK })
 	for _, want := range []string{"<td>a<td>active<td>a<td class=\"n\">6/6 of 2–8", "shard a: 2 replicas become 6<td>applied", "hot is 1.50 times"} {
 		if !strings.Contains(body, want) {
 			t.Errorf("%q is not in\n%s", want, body)
@@ -135,12 +127,12 @@ func TestAHotShardOfKubernetesIsScaled(t *testing.T) {
 	}
 	env["HOTSHARDS_CONFIG_FILE"], env["HOTSHARDS_ORCHESTRATOR"], env["HOTSHARDS_KUBE_URL"], env["HOTSHARDS_KUBE_ACCOUNT_DIR"] = file, "kubernetes", kube.URL, kube.Account
 	r := run(t, env)
-	await(t, "http://"+r.Data+"/v1/decisions", "applied", func(_ int, body string) bool { return strings.Contains(body, `"applied"`) })
+	answer(t, "http://"+r.Data+"/v1/decisions", "applied", func(_ int, body string) bool { return strings.Contains(body, `"applied"`) })
 	if want, _ := kube.Get("statefulset/cache-a"); want != 4 {
 		t.Errorf("%d replicas", want)
 	}
 	// Until they are ready the group is left alone.
-	await(t, "http://"+r.Data+"/v1/shards", "one of four ready", func(_ int, body string) bool { return strings.Contains(body, `"ordered":4,"ready":1`) })
+	answer(t, "http://"+r.Data+"/v1/shards", "one of four ready", func(_ int, body string) bool { return strings.Contains(body, `"ordered":4,"ready":1`) })
 }
 
 func TestWithoutAnOrchestratorDecisionsAreTold(t *testing.T) {
@@ -155,7 +147,7 @@ func TestWithoutAnOrchestratorDecisionsAreTold(t *testing.T) {
 	}
 	env["HOTSHARDS_CONFIG_FILE"], env["HOTSHARDS_DRY_RUN"] = file, "on"
 	r := run(t, env)
-	body := await(t, "http://"+r.Data+"/v1/decisions", "told", func(_ int, body string) bool { return strings.Contains(body, `"dry-run"`) })
+	body := answer(t, "http://"+r.Data+"/v1/decisions", "told", func(_ int, body string) bool { return strings.Contains(body, `"dry-run"`) })
 	if !strings.Contains(body, "shard a: 1 replicas become 4") { // the proxy has one replica of each
 		t.Errorf("%s", body)
 	}
@@ -170,7 +162,7 @@ func TestAProcessThatEndsDuringAChangeEnds(t *testing.T) {
 	env := quick(proxy(t))
 	env["HOTSHARDS_RUNNER_SOCKET"] = runner.Socket
 	r := run(t, env)
-	await(t, "http://"+r.Data+"/v1/plan", "busy", func(_ int, body string) bool { return strings.Contains(body, `"busy":"another change`) })
+	answer(t, "http://"+r.Data+"/v1/plan", "busy", func(_ int, body string) bool { return strings.Contains(body, `"busy":"another change`) })
 	if err := r.Stop(); err != nil {
 		t.Error(err)
 	}

@@ -22,6 +22,8 @@ import (
 	"github.com/flotilla-dev/flotilla/internal/nettest"
 	"github.com/flotilla-dev/flotilla/internal/process/processtest"
 	"github.com/flotilla-dev/flotilla/services/ownership/ledger"
+
+	"github.com/flotilla-dev/flotilla/internal/await"
 )
 
 var (
@@ -111,7 +113,7 @@ func (f *fleet) process(name string) *replica {
 		_ = r.cmd.Process.Kill() // it may have ended
 		_ = r.cmd.Wait()         // by a signal, which counts as an error
 	})
-	etcdtest.Eventually(f.T, name+" listens", func() bool {
+	await.That(f.T, name+" listens", func() bool {
 		conn, err := net.Dial("tcp", r.addr)
 		return err == nil && conn.Close() == nil
 	})
@@ -177,7 +179,7 @@ func entry(id, account string, amount int64) string {
 func (r *replica) post(id, account string, amount int64) (e Entry) {
 	r.f.Helper()
 	var last string
-	etcdtest.Eventually(r.f.T, fmt.Sprintf("%s records %s", r.name, id), func() bool {
+	await.That(r.f.T, fmt.Sprintf("%s records %s", r.name, id), func() bool {
 		status, text, err := r.do("POST", "/v1/entries", entry(id, account, amount), &e)
 		if text != last {
 			r.f.Logf("%s: %s: %d %s %v", r.name, id, status, text, err)
@@ -191,7 +193,7 @@ func (r *replica) post(id, account string, amount int64) (e Entry) {
 // balance reads an account, with the same patience.
 func (r *replica) balance(account string) (a Account) {
 	r.f.Helper()
-	etcdtest.Eventually(r.f.T, "the balance is read", func() bool {
+	await.That(r.f.T, "the balance is read", func() bool {
 		status, _, err := r.do("GET", "/v1/accounts/"+account, "", &a)
 		return err == nil && status == http.StatusOK
 	})
@@ -220,7 +222,7 @@ func (r *replica) terms() (terms []Term) {
 // knows waits until a replica has seen that another one owns all shards.
 func (r *replica) knows(owner string) {
 	r.f.Helper()
-	etcdtest.Eventually(r.f.T, r.name+" knows what "+owner+" owns", func() bool {
+	await.That(r.f.T, r.name+" knows what "+owner+" owns", func() bool {
 		known := map[int]bool{}
 		for _, term := range r.terms() {
 			if term.Owner == owner {
@@ -234,7 +236,7 @@ func (r *replica) knows(owner string) {
 // owns waits until a replica owns all shards that it is to own.
 func (r *replica) owns(shards int) {
 	r.f.Helper()
-	etcdtest.Eventually(r.f.T, fmt.Sprintf("%s owns %d shards", r.name, shards), func() bool {
+	await.That(r.f.T, fmt.Sprintf("%s owns %d shards", r.name, shards), func() bool {
 		o, err := r.owners()
 		held := 0
 		for _, s := range o.Shards {

@@ -18,6 +18,8 @@ type Term struct {
 	// Ended is why it did: resigned, expired (its record is gone), unconfirmed (it could not renew in time, by its own word), lost
 	// (it learnt from the store that it is not the owner), fenced (it learnt that from a worker), succeeded (another one was seen, and nothing in between).
 	Ended string `json:"ended,omitempty"`
+
+	holder string // as the store has it: a token alone is not enough, where the store was restored and gives one again
 }
 
 // A history is the newest terms, oldest first.
@@ -32,11 +34,11 @@ type history struct {
 // term returns the term of a token, and begins it if it is new. The mutex is held.
 func (h *history) term(shard int, holder string, token lease.Token, since time.Time) *Term {
 	for i := len(h.terms) - 1; i >= 0; i-- {
-		if t := h.terms[i]; t.Shard == shard && t.Token == token {
+		if t := h.terms[i]; t.Shard == shard && t.Token == token && t.holder == holder {
 			return t
 		}
 	}
-	t := &Term{Shard: shard, Owner: holder, Token: token, From: since}
+	t := &Term{Shard: shard, Owner: holder, Token: token, From: since, holder: holder}
 	if who, err := lease.ParseIdentity(holder); err == nil {
 		t.Owner, t.Run = who.Name, who.Run
 	}
@@ -64,7 +66,7 @@ func (h *history) observed(shard int, r lease.Record) {
 		h.term(shard, r.Holder, r.Token, h.now().UTC())
 	}
 	for _, t := range h.terms {
-		if t.Shard == shard && t.To == nil && (r.Holder == "" || t.Token < r.Token) {
+		if t.Shard == shard && t.To == nil && (r.Holder == "" || t.Token != r.Token || t.holder != r.Holder) {
 			h.end(t, why)
 		}
 	}

@@ -43,6 +43,26 @@ func TestAHistoryTellsWhoHeldWhatAndWhyItEnded(t *testing.T) {
 	}
 }
 
+// A store that comes back from a backup begins with smaller tokens, and may give one again that it has given to somebody else.
+func TestAHistoryIsThatOfTheStoreAlsoAfterABackup(t *testing.T) {
+	h := &history{most: 100, now: time.Now}
+	h.observed(0, held(7))
+	again := held(7)
+	again.Holder = "o8@h:1#r8"
+	h.observed(0, held(3))
+	h.observed(0, again)
+	var open, all []string
+	for _, term := range h.all() {
+		all = append(all, term.Owner)
+		if term.To == nil {
+			open = append(open, term.Owner)
+		}
+	}
+	if fmt.Sprint(all) != "[o7 o3 o8]" || fmt.Sprint(open) != "[o8]" {
+		t.Errorf("terms of %q, open those of %q", all, open)
+	}
+}
+
 func TestAHistoryHasABound(t *testing.T) {
 	h := &history{most: 3, now: time.Now}
 	for token := range lease.Token(10) {

@@ -4,7 +4,7 @@ import (
 	"maps"
 	"testing"
 
-	"github.com/flotilla-dev/flotilla/services/ownership/lease/kubestore/kubetest"
+	"github.com/flotilla-dev/flotilla/internal/kube/kubetest"
 )
 
 func TestTheSameOnLeasesOfKubernetes(t *testing.T) {

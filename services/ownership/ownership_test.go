@@ -11,10 +11,11 @@ import (
 	"time"
 
 	"github.com/flotilla-dev/flotilla/internal/cable"
-	"github.com/flotilla-dev/flotilla/internal/etcdclient/etcdtest"
 	"github.com/flotilla-dev/flotilla/internal/nettest"
 	"github.com/flotilla-dev/flotilla/internal/process"
 	"github.com/flotilla-dev/flotilla/internal/process/processtest"
+
+	"github.com/flotilla-dev/flotilla/internal/await"
 )
 
 const shards = 4 // the default
@@ -145,7 +146,7 @@ func TestClientsSeeNoErrorWhileShardsAreHandedOver(t *testing.T) {
 				_, _, _ = r.do("POST", fmt.Sprintf("/v1/shards/%d/resign", shard), "", nil)
 			}
 		}
-		etcdtest.Eventually(t, fmt.Sprint("all shards are owned, round ", round), func() bool {
+		await.That(t, fmt.Sprint("all shards are owned, round ", round), func() bool {
 			o, err := a.owners()
 			for _, s := range o.Shards {
 				if s.Owner == "" {
@@ -195,7 +196,7 @@ func TestAnOwnerThatWasStoppedWakesAsNoOwner(t *testing.T) {
 	if after.Owner != "b" || after.Balance != 13 {
 		t.Errorf("%+v", after)
 	}
-	etcdtest.Eventually(t, "the former owner knows why", func() bool {
+	await.That(t, "the former owner knows why", func() bool {
 		for _, term := range a.terms() {
 			if term.Owner == "a" && term.Ended != "unconfirmed" && term.Ended != "lost" {
 				return false
@@ -313,7 +314,7 @@ func TestWithoutEtcdNobodyActsAndAfterItEverythingGoesOn(t *testing.T) {
 		before := a.balance("alice").Balance
 		away.leave()
 		for _, r := range []*replica{a, b} {
-			etcdtest.Eventually(t, r.name+" owns nothing", func() bool {
+			await.That(t, r.name+" owns nothing", func() bool {
 				o, err := r.owners()
 				for _, s := range o.Shards {
 					if s.Held || s.TTLLeft != nil {
@@ -364,7 +365,7 @@ func TestTooManyRequestsOfAShardAreRefused(t *testing.T) {
 	a := f.replica("a", nil)
 	a.owns(shards)
 	n := 0
-	etcdtest.Eventually(t, "of two one is refused", func() bool {
+	await.That(t, "of two one is refused", func() bool {
 		n++
 		var both sync.WaitGroup
 		var refused [2]bool
@@ -397,7 +398,7 @@ func TestAnOwnerThatCannotBeReachedIsTold(t *testing.T) {
 	a := f.replica("a", map[string]string{"OWNERSHIP_ADVERTISE": nettest.Refuse(t)})
 	a.owns(shards)
 	b := f.replica("b", nil)
-	etcdtest.Eventually(t, "it is told", func() bool {
+	await.That(t, "it is told", func() bool {
 		status, text, err := b.do("POST", "/v1/entries", entry("e1", "alice", 5), nil)
 		return err == nil && status == 503 && strings.Contains(text, "owner-unreachable")
 	})
@@ -410,7 +411,7 @@ func TestShardsAreSpreadByAskingForThem(t *testing.T) {
 	a.owns(shards)
 	f.replica("b", nil)
 	f.replica("c", nil)
-	etcdtest.Eventually(t, "everybody has some", func() bool {
+	await.That(t, "everybody has some", func() bool {
 		o, err := a.owners()
 		count := map[string]int{}
 		for _, s := range o.Shards {
@@ -433,7 +434,7 @@ func TestAReplicaIsReadyWhenItKnowsTheOwners(t *testing.T) {
 		t.Error("it is ready without etcd")
 	}
 	f.etcd.Start()
-	etcdtest.Eventually(t, "it is ready", ready)
+	await.That(t, "it is ready", ready)
 }
 
 func TestEveryWrongParameterIsNamed(t *testing.T) {

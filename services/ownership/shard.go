@@ -107,6 +107,11 @@ func (s *shard) end(ctx context.Context, t *term) {
 		attrs = append(attrs, "not_given_back", err) // it ends by itself
 	}
 	s.log.Info("does not own a shard any more", attrs...)
+	if err == nil && errors.Is(context.Cause(t.lease.Context()), errFenced) {
+		// To the store it was the owner until now. So there is no successor by whose token the ledger could have known better.
+		s.log.Error("the ledger has seen a newer token than the store of owners gives: was the store restored from a backup, or a token made up? Nobody can act for the shard until tokens are larger again",
+			"shard", s.number, "token", t.lease.Token(), "ledger", s.ledger)
+	}
 }
 
 // reasons are why a term of this replica ends.

@@ -68,7 +68,7 @@ func (t *term) take(ctx context.Context) error {
 	}
 	select {
 	case t.turn <- struct{}{}:
-		if t.lease.Held() {
+		if t.lease.Held() && !t.ending() {
 			return nil
 		}
 		<-t.turn
@@ -80,6 +80,16 @@ func (t *term) take(ctx context.Context) error {
 	case <-ctx.Done():
 		<-t.seats
 		return ctx.Err()
+	}
+}
+
+// ending tells whether no more turns are given. A turn may be free at the same moment.
+func (t *term) ending() bool {
+	select {
+	case <-t.over:
+		return true
+	default:
+		return false
 	}
 }
 

@@ -4,12 +4,15 @@ import (
 	"context"
 	"errors"
 	"io"
+	"log/slog"
 	"net/http"
 	"net/http/httptest"
 	"strings"
 	"sync/atomic"
 	"testing"
 	"time"
+
+	"github.com/prometheus/client_golang/prometheus"
 
 	"github.com/flotilla-dev/flotilla/services/ownership/lease"
 )
@@ -43,6 +46,49 @@ func answersUnlessEntry(entry http.HandlerFunc) http.HandlerFunc {
 			return
 		}
 		_, _ = io.WriteString(w, "{}") // the test sees it when it does not arrive
+	}
+}
+
+// giving is a store to which whoever asks still is the owner.
+type giving struct{ still }
+
+func (giving) Release(context.Context, lease.Grant) error { return nil }
+
+// After a restore of the store all owners are refused. That looks like an ordinary hand-over, again and again: somebody has to be told.
+func TestAStoreWhoseTokensWentBackIsTold(t *testing.T) {
+	for name, c := range map[string]struct {
+		store lease.Store
+		why   error
+		told  bool
+	}{
+		"fenced, and the owner by the store": {giving{}, errFenced, true},
+		"fenced, and succeeded":              {still{}, errFenced, false},
+		"resigned":                           {giving{}, lease.ErrResigned, false},
+	} {
+		var log strings.Builder
+		s := &shard{ledger: "ledger:1", holder: "a@h:1#r", history: &history{most: 1, now: time.Now}, metrics: newMetrics(prometheus.NewRegistry()), log: slog.New(slog.NewTextHandler(&log, nil))}
+		s.cfg.Store.Etcd.Timeout = time.Minute
+		of := newTerm(lease.Keep(c.store, lease.Grant{Name: "shard-0", Holder: s.holder, Token: 7, TTL: time.Hour, Version: "1"}, time.Now(), nil), worker{}, 1)
+		of.lease.End(c.why)
+		s.end(t.Context(), of)
+		if told := strings.Contains(log.String(), "restored from a backup"); told != c.told {
+			t.Errorf("%s: %s", name, log.String())
+		}
+	}
+}
+
+// Who waits for a turn while the shard is handed over gets none, although the turn may be free at the same moment: the
+// hand-over would wait for it.
+func TestAHandOverGivesNoMoreTurns(t *testing.T) {
+	for range 200 {
+		term := termWith(t, answersUnlessEntry(func(w http.ResponseWriter, _ *http.Request) { _, _ = io.WriteString(w, "{}") }))
+		close(term.over)
+		if err := term.take(t.Context()); !errors.Is(err, errNotOwner) {
+			t.Fatalf("a turn after the last one: %v", err)
+		}
+		if len(term.turn) != 0 || len(term.seats) != 0 {
+			t.Fatal("what was not given is kept")
+		}
 	}
 }
 

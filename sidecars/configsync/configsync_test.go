@@ -18,6 +18,8 @@ import (
 	"github.com/flotilla-dev/flotilla/internal/process"
 	"github.com/flotilla-dev/flotilla/internal/process/processtest"
 	"github.com/flotilla-dev/flotilla/sidecars/configsync/folder"
+
+	"github.com/flotilla-dev/flotilla/internal/await"
 )
 
 var program string // the embedded etcd
@@ -104,7 +106,7 @@ func (r *running) metric(name string) string {
 
 func (r *running) want(name, content string) {
 	r.Helper()
-	etcdtest.Eventually(r.T, name+" is "+content, func() bool {
+	await.That(r.T, name+" is "+content, func() bool {
 		got, err := os.ReadFile(filepath.Join(r.dir, name))
 		return err == nil && string(got) == content
 	})
@@ -126,9 +128,9 @@ func TestABrokenConfigurationIsToldEverywhereAndNotWritten(t *testing.T) {
 	}
 	put(t, c, "/configs/page.ini", "greeting = a\n")
 	r.want("page.ini", "greeting = a\n")
-	etcdtest.Eventually(t, "it is ready", r.ready)
+	await.That(t, "it is ready", r.ready)
 	put(t, c, "/configs/page.ini", "greeting\n")
-	etcdtest.Eventually(t, "the rejection is told", func() bool { return r.file().Rejected != nil })
+	await.That(t, "the rejection is told", func() bool { return r.file().Rejected != nil })
 	if f := r.file(); f.Version != 1 || f.Rejected.Version != 2 || !strings.Contains(f.Rejected.Reason, "line 1") {
 		t.Errorf("%+v", f)
 	}
@@ -138,7 +140,7 @@ func TestABrokenConfigurationIsToldEverywhereAndNotWritten(t *testing.T) {
 	r.want("page.ini", "greeting = a\n")
 	put(t, c, "/configs/page.ini", "greeting = b\n")
 	r.want("page.ini", "greeting = b\n")
-	etcdtest.Eventually(t, "the rejection is over", func() bool { return r.metric("configsync_files_rejected") == "0" })
+	await.That(t, "the rejection is over", func() bool { return r.metric("configsync_files_rejected") == "0" })
 }
 
 func TestWithoutEtcdTheLastGoodFileIsKept(t *testing.T) {
@@ -147,12 +149,12 @@ func TestWithoutEtcdTheLastGoodFileIsKept(t *testing.T) {
 	first := start(t, etcd, dir, nil)
 	put(t, etcd.Client(), "/configs/page.ini", "greeting = a\n")
 	first.want("page.ini", "greeting = a\n")
-	etcdtest.Eventually(t, "it is applied", func() bool { return first.file().Version == 1 })
+	await.That(t, "it is applied", func() bool { return first.file().Version == 1 })
 	first.stop()
 	etcd.Kill()
 	for when, want := range map[string]bool{"file": true, "synced": false, "always": true} {
 		r := start(t, etcd, dir, map[string]string{"CONFIGSYNC_READY": when})
-		etcdtest.Eventually(t, "the loss is told", func() bool { return r.status().Etcd.Error != "" })
+		await.That(t, "the loss is told", func() bool { return r.status().Etcd.Error != "" })
 		if f := r.file(); f.Version != 1 || r.ready() != want {
 			t.Errorf("%s: ready %v, %+v", when, r.ready(), f)
 		}
@@ -173,15 +175,15 @@ func TestAnEtcdThatGoesAwayLaterChangesNothing(t *testing.T) {
 	put(t, etcd.Client(), "/configs/page.ini", "greeting = a\n")
 	r.want("page.ini", "greeting = a\n")
 	etcd.Pause()
-	etcdtest.Eventually(t, "the loss is told", func() bool { return r.metric("configsync_etcd_up") == "0" })
+	await.That(t, "the loss is told", func() bool { return r.metric("configsync_etcd_up") == "0" })
 	if s := r.status(); s.Etcd.Error == "" || !s.Etcd.Synced || !r.ready() {
 		t.Errorf("%+v", s)
 	}
 	etcd.Resume()
-	etcdtest.Eventually(t, "it is followed again", func() bool { return r.metric("configsync_etcd_up") == "1" })
+	await.That(t, "it is followed again", func() bool { return r.metric("configsync_etcd_up") == "1" })
 	etcd.Forget() // and comes back empty
 	etcd.Start()
-	etcdtest.Eventually(t, "the key is missed", func() bool { return r.file().Absent })
+	await.That(t, "the key is missed", func() bool { return r.file().Absent })
 	r.want("page.ini", "greeting = a\n")
 	put(t, etcd.Client(), "/configs/page.ini", "greeting = c\n")
 	r.want("page.ini", "greeting = c\n")
@@ -198,17 +200,17 @@ func TestAPrefixIsADirectory(t *testing.T) {
 	put(t, c, "/configs/other", "x")
 	r.want("a.json", "{}")
 	r.want("sub/b.yaml", "k: v\n")
-	etcdtest.Eventually(t, "the key that is no name is told", func() bool { return r.metric("configsync_files_rejected") == "1" })
+	await.That(t, "the key that is no name is told", func() bool { return r.metric("configsync_files_rejected") == "1" })
 	if _, err := c.Delete(etcdtest.Context(t), "/configs/app/a.json"); err != nil {
 		t.Fatal(err)
 	}
-	etcdtest.Eventually(t, "the file of a deleted key is gone", func() bool {
+	await.That(t, "the file of a deleted key is gone", func() bool {
 		_, err := os.Stat(filepath.Join(dir, "a.json"))
 		return os.IsNotExist(err)
 	})
 	put(t, c, "/configs/app/c", "x")
 	put(t, c, "/configs/app/d", "x")
-	etcdtest.Eventually(t, "too many are told", func() bool { return strings.Contains(r.status().Etcd.Error, "more keys") })
+	await.That(t, "too many are told", func() bool { return strings.Contains(r.status().Etcd.Error, "more keys") })
 }
 
 // The application is told by a signal; package notify has the tests with real ones.
@@ -216,17 +218,17 @@ func TestTheApplicationIsToldAfterAWriteOnly(t *testing.T) {
 	etcd := etcdtest.Start(t, program)
 	c := etcd.Client()
 	r := start(t, etcd, t.TempDir(), map[string]string{"CONFIGSYNC_SIGNAL": "SIGHUP", "CONFIGSYNC_PROCESS": "no-such-application"})
-	etcdtest.Eventually(t, "it is synced", func() bool { return r.status().Etcd.Synced })
+	await.That(t, "it is synced", func() bool { return r.status().Etcd.Synced })
 	if s := r.status().Notify; s.Pending {
 		t.Errorf("%+v", s)
 	}
 	put(t, c, "/configs/page.ini", "greeting\n") // rejected
-	etcdtest.Eventually(t, "the rejection is told", func() bool { return r.file().Rejected != nil })
+	await.That(t, "the rejection is told", func() bool { return r.file().Rejected != nil })
 	if s := r.status().Notify; s.Pending {
 		t.Errorf("%+v", s)
 	}
 	put(t, c, "/configs/page.ini", "greeting = a\n")
-	etcdtest.Eventually(t, "the application is missed", func() bool {
+	await.That(t, "the application is missed", func() bool {
 		s := r.status().Notify
 		return s.Pending && s.Error == "no process is called no-such-application"
 	})

@@ -12,6 +12,8 @@ import (
 	"github.com/flotilla-dev/flotilla/internal/process/processtest"
 	"github.com/flotilla-dev/flotilla/sidecars/gitsync"
 	"github.com/flotilla-dev/flotilla/sidecars/gitsync/internal/gittest"
+
+	"github.com/flotilla-dev/flotilla/internal/await"
 )
 
 func TestWithoutARevisionItIsNotReadyAndSaysWhy(t *testing.T) {
@@ -46,7 +48,7 @@ func TestAServerThatIsDownLeavesTheLastRevisionReadyAndStale(t *testing.T) {
 	two := repo.Push("a", "2")
 	server.Down.Store(false)
 	s.awaitRevision(two)
-	await(t, "no failure any more", func() bool { now := s.status(); return !now.Stale && now.Failure == nil })
+	await.That(t, "no failure any more", func() bool { now := s.status(); return !now.Stale && now.Failure == nil })
 }
 
 func TestARestartWithoutTheServerServesWhatIsThere(t *testing.T) {
@@ -108,7 +110,7 @@ func TestAServerThatSendsTooMuchIsCutOff(t *testing.T) {
 	s.awaitFailure("GITSYNC_MAX_FETCH (1KiB)")
 	// The same revision is not fetched again and again: one look is one request.
 	attempts, requests := s.status().Failure.Attempts, server.Requests.Load()
-	await(t, "more attempts", func() bool { return s.status().Failure.Attempts > attempts+5 })
+	await.That(t, "more attempts", func() bool { return s.status().Failure.Attempts > attempts+5 })
 	if made := s.status().Failure.Attempts - attempts; server.Requests.Load()-requests > int64(made)+2 {
 		t.Errorf("%d requests in %d attempts", server.Requests.Load()-requests, made)
 	}

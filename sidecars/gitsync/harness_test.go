@@ -15,6 +15,8 @@ import (
 	"github.com/flotilla-dev/flotilla/internal/process"
 	"github.com/flotilla-dev/flotilla/internal/process/processtest"
 	"github.com/flotilla-dev/flotilla/sidecars/gitsync"
+
+	"github.com/flotilla-dev/flotilla/internal/await"
 )
 
 // TestMain is gitsync itself when a test starts this binary as a process.
@@ -48,16 +50,6 @@ func start(t *testing.T, repository string, env ...string) *synced {
 	return &synced{t, values["GITSYNC_ROOT"], running}
 }
 
-// await waits for a condition, which it looks at again and again.
-func await(t *testing.T, what string, condition func() bool) {
-	t.Helper()
-	for deadline := time.Now().Add(patience); !condition(); time.Sleep(5 * time.Millisecond) {
-		if time.Now().After(deadline) {
-			t.Fatalf("it does not come: %s", what)
-		}
-	}
-}
-
 func (s *synced) status() gitsync.Status {
 	s.t.Helper()
 	_, body := processtest.Get(s.t, "http://"+s.Data+"/v1/status")
@@ -70,7 +62,7 @@ func (s *synced) status() gitsync.Status {
 
 func (s *synced) awaitRevision(hash string) {
 	s.t.Helper()
-	await(s.t, "revision "+hash, func() bool { return s.status().Revision == hash })
+	await.That(s.t, "revision "+hash, func() bool { return s.status().Revision == hash })
 	if target, err := os.Readlink(filepath.Join(s.root, "current")); err != nil || !strings.HasPrefix(target, ".revisions/"+hash) {
 		s.t.Errorf("the link leads to %s, %v", target, err)
 	}
@@ -80,7 +72,7 @@ func (s *synced) awaitRevision(hash string) {
 func (s *synced) awaitFailure(words string) gitsync.Status {
 	s.t.Helper()
 	var status gitsync.Status
-	await(s.t, "failure: "+words, func() bool {
+	await.That(s.t, "failure: "+words, func() bool {
 		status = s.status()
 		return status.Failure != nil && strings.Contains(status.Failure.Reason, words)
 	})

@@ -12,6 +12,8 @@ import (
 	"time"
 
 	"github.com/flotilla-dev/flotilla/sidecars/gitsync/internal/gittest"
+
+	"github.com/flotilla-dev/flotilla/internal/await"
 )
 
 // A reference may be a branch, a tag, a commit or HEAD, the repository behind HTTP
@@ -182,7 +184,7 @@ func TestOnlyTheSelectedPathsAreThere(t *testing.T) {
 	}
 	// Another selection of the same commit is another directory.
 	s = start(t, gittest.Serve(t, repo).URL, "GITSYNC_PATHS", "src", "GITSYNC_ROOT", s.root)
-	await(t, "the other selection", func() bool { _, err := os.Stat(filepath.Join(s.root, "current", "src", "b")); return err == nil })
+	await.That(t, "the other selection", func() bool { _, err := os.Stat(filepath.Join(s.root, "current", "src", "b")); return err == nil })
 }
 
 // A process that is killed at any moment leaves a whole revision, and the next one
@@ -211,7 +213,7 @@ func TestKilledAtAnyMomentTheLinkLeadsToAWholeTree(t *testing.T) {
 		if err := cmd.Start(); err != nil {
 			t.Fatal(err)
 		}
-		await(t, "a process that fetches", func() bool { return server.Requests.Load() > before })
+		await.That(t, "a process that fetches", func() bool { return server.Requests.Load() > before })
 		time.Sleep(time.Duration(rand.IntN(60)) * time.Millisecond) // the moment of the kill is any
 		_ = cmd.Process.Kill()
 		_ = cmd.Wait()
@@ -219,7 +221,7 @@ func TestKilledAtAnyMomentTheLinkLeadsToAWholeTree(t *testing.T) {
 	}
 	s = start(t, server.URL, "GITSYNC_ROOT", root, "GITSYNC_KEEP", "0s")
 	s.awaitRevision(gittest.Git(t, repo.Dir, "rev-parse", "HEAD"))
-	await(t, "only the current revision", func() bool {
+	await.That(t, "only the current revision", func() bool {
 		left, _ := os.ReadDir(filepath.Join(root, ".revisions"))
 		return len(left) == 1
 	})

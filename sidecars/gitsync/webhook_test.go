@@ -16,6 +16,8 @@ import (
 
 	"github.com/flotilla-dev/flotilla/internal/process/processtest"
 	"github.com/flotilla-dev/flotilla/sidecars/gitsync/internal/gittest"
+
+	"github.com/flotilla-dev/flotilla/internal/await"
 )
 
 const secret = "a-secret-of-some-length"
@@ -111,7 +113,7 @@ func TestTheHookIsCalledUntilItTakesTheRevision(t *testing.T) {
 	if body := <-taken; !strings.Contains(body, hash) {
 		t.Error(body)
 	}
-	await(t, "that it is told", func() bool {
+	await.That(t, "that it is told", func() bool {
 		text, err := json.Marshal(s.status().Notice)
 		return err == nil && strings.Contains(string(text), `"pending":false`) && strings.Contains(string(text), hash)
 	})
@@ -133,7 +135,7 @@ func TestTheApplicationIsSignalled(t *testing.T) {
 	if err := app.Start(); err != nil {
 		t.Fatal(err)
 	}
-	await(t, "the pid file", func() bool { _, err := os.Stat(pid); return err == nil })
+	await.That(t, "the pid file", func() bool { _, err := os.Stat(pid); return err == nil })
 	start(t, server.URL, "GITSYNC_SIGNAL", "SIGUSR1", "GITSYNC_PID_FILE", pid)
 	repo.Push("a", "1")
 	if text, err := io.ReadAll(out); err != nil || string(text) != "reloaded\n" {

@@ -11,6 +11,8 @@ import (
 	"syscall"
 	"testing"
 	"time"
+
+	"github.com/flotilla-dev/flotilla/internal/await"
 )
 
 // refusing returns a port on which nobody listens now.
@@ -80,7 +82,7 @@ func TestARequestWaitsForAnApplicationThatRestarts(t *testing.T) {
 		text, _ := io.ReadAll(resp.Body)
 		answered <- string(text)
 	}()
-	eventually(t, "a connection is tried again", func() bool { return r.metric("tlsproxy_connect_retries_total") > "0" })
+	await.That(t, "a connection is tried again", func() bool { return r.metric("tlsproxy_connect_retries_total") > "0" })
 	listen(t, port, http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) { _, _ = io.Copy(w, r.Body) }))
 	if got := <-answered; got != "body" {
 		t.Errorf("it was answered %q", got)
@@ -116,7 +118,7 @@ func TestNobodyWaitsForTheApplicationLongerThanTheProcessLives(t *testing.T) {
 	if _, err := io.WriteString(conn, "GET / HTTP/1.1\r\nHost: legacy\r\n\r\n"); err != nil {
 		t.Fatal(err)
 	}
-	eventually(t, "a connection is tried again", func() bool { return r.metric("tlsproxy_connect_retries_total") > "0" })
+	await.That(t, "a connection is tried again", func() bool { return r.metric("tlsproxy_connect_retries_total") > "0" })
 	if err := r.stop(); err != nil { // a dial that goes on is a leak, at the end of all tests
 		t.Error(err)
 	}

@@ -14,6 +14,8 @@ import (
 
 	"github.com/flotilla-dev/flotilla/internal/config"
 	"github.com/flotilla-dev/flotilla/internal/process"
+
+	"github.com/flotilla-dev/flotilla/internal/await"
 )
 
 func accepts(addr string) bool {
@@ -67,7 +69,7 @@ func TestARenewalFailsNoRequest(t *testing.T) {
 	}
 	for range 5 {
 		want := r.ca.renew()
-		eventually(t, "the new certificate is shown", func() bool { return r.serial().Cmp(want) == 0 })
+		await.That(t, "the new certificate is shown", func() bool { return r.serial().Cmp(want) == 0 })
 	}
 	close(stop)
 	clients.Wait()
@@ -81,12 +83,12 @@ func TestABrokenRenewalLeavesTheOldCertificate(t *testing.T) {
 	r := before(t, http.HandlerFunc(hello), nil)
 	before := r.serial()
 	r.ca.replace(certName, "CERTIFICATE", []byte("broken"))
-	eventually(t, "the reload is refused", func() bool { return r.metric(`tlsproxy_certificate_reloads_total{result="refused"}`) == "1" })
+	await.That(t, "the reload is refused", func() bool { return r.metric(`tlsproxy_certificate_reloads_total{result="refused"}`) == "1" })
 	if r.serial().Cmp(before) != 0 {
 		t.Error("the certificate has changed")
 	}
 	want := r.ca.renew()
-	eventually(t, "the next renewal is shown", func() bool { return r.serial().Cmp(want) == 0 })
+	await.That(t, "the next renewal is shown", func() bool { return r.serial().Cmp(want) == 0 })
 }
 
 func TestCertificateAndKeyAreFilesOrDirectories(t *testing.T) {

@@ -259,14 +259,3 @@ func (r *running) metric(name string) string {
 	}
 	return ""
 }
-
-func eventually(t *testing.T, what string, so func() bool) {
-	t.Helper()
-	deadline := time.Now().Add(30 * time.Second)
-	for !so() {
-		if time.Now().After(deadline) {
-			t.Fatalf("it never came to be: %s", what)
-		}
-		time.Sleep(5 * time.Millisecond)
-	}
-}

@@ -7,6 +7,8 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	"github.com/flotilla-dev/flotilla/internal/await"
 )
 
 const upgrade = "GET /socket HTTP/1.1\r\nHost: legacy\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n\r\n"
@@ -54,7 +56,7 @@ func TestAnUpgradedConnectionGoesBothWaysAndEndsByHalves(t *testing.T) {
 	if rest, err := io.ReadAll(reader); err != nil || string(rest) != "bye" {
 		t.Errorf("after the client has said all: %q, %v", rest, err)
 	}
-	eventually(t, "the tunnel is gone", func() bool { return r.metric("tlsproxy_upgraded_connections") == "0" })
+	await.That(t, "the tunnel is gone", func() bool { return r.metric("tlsproxy_upgraded_connections") == "0" })
 }
 
 func TestASilentTunnelEnds(t *testing.T) {
@@ -98,7 +100,7 @@ func TestARequestInFlightIsAnsweredWhileDraining(t *testing.T) {
 	<-entered
 	stopped := make(chan error, 1)
 	go func() { stopped <- r.stop() }()
-	eventually(t, "the listener is closed", func() bool { return !accepts(r.addr) })
+	await.That(t, "the listener is closed", func() bool { return !accepts(r.addr) })
 	close(release)
 	resp, err := http.ReadResponse(bufio.NewReader(reader), nil)
 	if err != nil {

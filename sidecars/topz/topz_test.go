@@ -22,6 +22,8 @@ import (
 	"github.com/flotilla-dev/flotilla/internal/process"
 	"github.com/flotilla-dev/flotilla/internal/process/processtest"
 	"github.com/flotilla-dev/flotilla/sidecars/topz"
+
+	"github.com/flotilla-dev/flotilla/internal/await"
 )
 
 // TestMain is also the main of a process that others look at: it holds memory until
@@ -80,18 +82,16 @@ func snapshot(t *testing.T, url string) topz.Snapshot {
 // find waits until a process is seen as it is wanted.
 func find(t *testing.T, url string, pid int, wanted func(topz.Row) bool) topz.Row {
 	t.Helper()
-	deadline := time.Now().Add(20 * time.Second)
 	var last topz.Row
-	for time.Now().Before(deadline) {
+	await.Seen(t, fmt.Sprintf("process %d as it is wanted", pid), func() (any, bool) {
 		for _, row := range snapshot(t, url).Processes {
 			if row.PID == pid {
-				if last = row; wanted(row) {
-					return row
-				}
+				last = row
+				return row, wanted(row)
 			}
 		}
-	}
-	t.Fatalf("process %d was never seen as wanted; last %+v", pid, last)
+		return "no such process", false
+	})
 	return last
 }
 

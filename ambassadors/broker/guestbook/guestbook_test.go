@@ -26,6 +26,8 @@ import (
 	"github.com/flotilla-dev/flotilla/internal/openapi"
 	"github.com/flotilla-dev/flotilla/internal/process"
 	"github.com/flotilla-dev/flotilla/internal/process/processtest"
+
+	"github.com/flotilla-dev/flotilla/internal/await"
 )
 
 func TestMain(m *testing.M) {
@@ -101,7 +103,7 @@ func (d *database) start() {
 	if err := d.cmd.Start(); err != nil {
 		d.t.Fatal(err)
 	}
-	await(d.t, "the database listens", func() bool {
+	await.That(d.t, "the database listens", func() bool {
 		conn, err := net.Dial("tcp", d.addr)
 		if err == nil {
 			conn.Close()
@@ -113,17 +115,6 @@ func (d *database) start() {
 func (d *database) kill() {
 	_ = d.cmd.Process.Kill()
 	_ = d.cmd.Wait()
-}
-
-func await(t *testing.T, what string, so func() bool) {
-	t.Helper()
-	deadline := time.Now().Add(20 * time.Second)
-	for !so() {
-		if time.Now().After(deadline) {
-			t.Fatalf("it never came to be that %s", what)
-		}
-		time.Sleep(10 * time.Millisecond)
-	}
 }
 
 // run runs a program of this module until the end of the test.
@@ -253,15 +244,15 @@ func TestWithoutADatabaseThereIsAClearError(t *testing.T) {
 	if err := os.WriteFile(file, []byte(d.addr), 0o600); err != nil {
 		t.Fatal(err)
 	}
-	await(t, "it works", func() bool {
+	await.That(t, "it works", func() bool {
 		resp, _ := ask(t, "POST", url+"/v1/entries", `{"name":"ann"}`)
 		return resp.StatusCode == 201
 	})
 	d.kill()
-	await(t, "it notices", func() bool { resp, _ := ask(t, "GET", url+"/v1/entries", ""); return resp.StatusCode == 503 })
+	await.That(t, "it notices", func() bool { resp, _ := ask(t, "GET", url+"/v1/entries", ""); return resp.StatusCode == 503 })
 	demandUnavailable(t, url)
 	d.start()
-	await(t, "it works again", func() bool {
+	await.That(t, "it works again", func() bool {
 		resp, body := ask(t, "GET", url+"/v1/entries", "")
 		return resp.StatusCode == 200 && strings.Contains(body, "ann")
 	})
@@ -284,7 +275,7 @@ func TestTheDatabaseMovesAndNobodyNotices(t *testing.T) {
 	}
 	point(a)
 	url := startBook(t, startBroker(t, map[string]string{"BROKER_FILE": file, "BROKER_DRAIN": "5s"}), secret)
-	await(t, "it works", func() bool { resp, _ := ask(t, "GET", url+"/v1/entries", ""); return resp.StatusCode == 200 })
+	await.That(t, "it works", func() bool { resp, _ := ask(t, "GET", url+"/v1/entries", ""); return resp.StatusCode == 200 })
 	ctx, cancel := context.WithCancel(context.Background())
 	var written, read atomic.Int64
 	var workers sync.WaitGroup
@@ -305,7 +296,7 @@ func TestTheDatabaseMovesAndNobodyNotices(t *testing.T) {
 	for i := range 4 {
 		before := written.Load()
 		point([]*database{b, a}[i%2])
-		await(t, "the load goes on", func() bool { return written.Load() > before+100 })
+		await.That(t, "the load goes on", func() bool { return written.Load() > before+100 })
 	}
 	cancel()
 	workers.Wait()

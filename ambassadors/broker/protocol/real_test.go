@@ -16,6 +16,8 @@ import (
 	"time"
 
 	"github.com/flotilla-dev/flotilla/internal/realserver"
+
+	"github.com/flotilla-dev/flotilla/internal/await"
 )
 
 func find(t *testing.T, program string, alternatives ...string) string {
@@ -56,17 +58,10 @@ func mustRun(t *testing.T, cmd *exec.Cmd) {
 // awaitAlive looks until the server is alive.
 func awaitAlive(t *testing.T, n Name, addr string) {
 	t.Helper()
-	deadline := time.Now().Add(30 * time.Second)
-	for {
+	await.Seen(t, "the server is alive", func() (any, bool) {
 		err := check(n, addr, "")
-		if err == nil {
-			return
-		}
-		if time.Now().After(deadline) {
-			t.Fatalf("it does not come alive: %v", err)
-		}
-		time.Sleep(50 * time.Millisecond)
-	}
+		return err, err == nil
+	})
 }
 
 // check is one check from a local address.

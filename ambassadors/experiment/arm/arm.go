@@ -6,6 +6,7 @@ import (
 	"context"
 	"crypto/tls"
 	"errors"
+	"fmt"
 	"log/slog"
 	"net"
 	"net/http"
@@ -30,8 +31,11 @@ type Options struct {
 	Head      time.Duration // for the head of an answer, attempts that were repeated included
 	Wait      time.Duration // that a request waits while no replica is usable; 0: not at all
 	MaxConns  int           // per replica; further requests wait for one
-	Log       *slog.Logger
-	Metrics   prometheus.Registerer
+	// Spare says that somebody else can answer: when all replicas that there are have been ejected, none is asked. Without, they
+	// are, because nothing else is left.
+	Spare   bool
+	Log     *slog.Logger
+	Metrics prometheus.Registerer
 }
 
 // An Arm sends requests. It is an http.RoundTripper whose errors are Failures. Run keeps it going.
@@ -74,8 +78,22 @@ func (a *Arm) Run(ctx context.Context) error {
 // Await returns nil as soon as a replica is usable.
 func (a *Arm) Await(ctx context.Context) error { return a.pool.Wait(ctx) }
 
-// Replicas is the state of the replicas, for people.
-func (a *Arm) Replicas() upstream.Snapshot { return a.pool.Snapshot() }
+// Replicas counts the replicas that a request of this moment may be sent to, and those that have been ejected.
+func (a *Arm) Replicas() (usable, ejected int) {
+	s := a.pool.Snapshot()
+	if !s.Panic || !a.options.Spare {
+		usable = s.Usable
+	}
+	for _, e := range s.Endpoints {
+		if e.EjectedUntil != nil {
+			ejected++
+		}
+	}
+	return usable, ejected
+}
+
+// errEjected is for an arm that is not asked, although it might answer.
+var errEjected = fmt.Errorf("%w: all were ejected", upstream.ErrNoUpstream)
 
 // A Failure is why there is no answer.
 type Failure struct {
@@ -161,6 +179,9 @@ func Repeatable(r *http.Request, err error) bool {
 
 // pick waits for a replica where the arm has been told to.
 func (a *Arm) pick(ctx context.Context, tried *upstream.Tried) (*upstream.Endpoint, error) {
+	if _, overridden := a.pool.Usable(); overridden && a.options.Spare {
+		return nil, errEjected
+	}
 	endpoint, err := a.pool.Pick("", tried)
 	if err == nil || a.options.Wait <= 0 {
 		return endpoint, err

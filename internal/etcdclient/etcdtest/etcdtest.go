@@ -153,15 +153,3 @@ func Context(t *testing.T) context.Context {
 	t.Cleanup(cancel)
 	return ctx
 }
-
-// Eventually asks until it is so, or the test's time is over.
-func Eventually(t *testing.T, what string, so func() bool) {
-	t.Helper()
-	deadline := time.Now().Add(30 * time.Second)
-	for !so() {
-		if time.Now().After(deadline) {
-			t.Fatalf("it never came to be: %s", what)
-		}
-		time.Sleep(5 * time.Millisecond)
-	}
-}

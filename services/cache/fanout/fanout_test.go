@@ -21,6 +21,8 @@ import (
 
 	"github.com/flotilla-dev/flotilla/internal/nettest"
 	"github.com/flotilla-dev/flotilla/internal/realserver"
+
+	"github.com/flotilla-dev/flotilla/internal/await"
 )
 
 func TestMain(m *testing.M) {
@@ -68,16 +70,6 @@ func (n *notebook) all() []string {
 	return slices.Clone(n.lines)
 }
 
-// eventually waits for a state that other goroutines and processes bring about.
-func eventually(t *testing.T, what string, ok func() bool) {
-	t.Helper()
-	for deadline := time.Now().Add(10 * time.Second); !ok(); time.Sleep(2 * time.Millisecond) {
-		if time.Now().After(deadline) {
-			t.Fatalf("not within 10s: %s", what)
-		}
-	}
-}
-
 // replica is a Fanout that runs until the test ends, or stop.
 type replica struct {
 	*Fanout
@@ -102,7 +94,7 @@ func start(t *testing.T, o *redis.Options, maxLen int64) *replica {
 
 func (r *replica) current(t *testing.T) *replica {
 	t.Helper()
-	eventually(t, "current", r.Current)
+	await.That(t, "current", r.Current)
 	return r
 }
 
@@ -145,7 +137,7 @@ func (s *server) run(t *testing.T) {
 	}
 	c := redis.NewClient(s.options())
 	defer c.Close()
-	eventually(t, "redis-server answers", func() bool { return c.Ping(t.Context()).Err() == nil })
+	await.That(t, "redis-server answers", func() bool { return c.Ping(t.Context()).Err() == nil })
 }
 
 func (s *server) kill() {
@@ -171,7 +163,7 @@ func both(t *testing.T, test func(t *testing.T, o *redis.Options)) {
 func want(t *testing.T, lines []string, replicas ...*replica) {
 	t.Helper()
 	for i, r := range replicas {
-		eventually(t, fmt.Sprintf("replica %d did %q, it did %q", i, lines, r.did.all()), func() bool { return len(r.did.all()) >= len(lines) })
+		await.That(t, fmt.Sprintf("replica %d did %q, it did %q", i, lines, r.did.all()), func() bool { return len(r.did.all()) >= len(lines) })
 		if got := r.did.all(); !slices.Equal(got, lines) {
 			t.Errorf("replica %d did %q, want %q", i, got, lines)
 		}
@@ -216,7 +208,7 @@ func TestConcurrentPublishersLoseAndDoubleNothing(t *testing.T) {
 		}
 		all.Wait()
 		for _, r := range replicas {
-			eventually(t, "all applied", func() bool { return len(r.did.all()) >= 1+each*publishers })
+			await.That(t, "all applied", func() bool { return len(r.did.all()) >= 1+each*publishers })
 			if !slices.Equal(r.did.all(), replicas[0].did.all()) {
 				t.Error("two replicas applied different commands, or in another order")
 			}
@@ -251,7 +243,7 @@ func TestAReplicaThatMissedTrimmedCommandsFlushes(t *testing.T) {
 			ctx, cancel := context.WithCancel(t.Context())
 			done := make(chan struct{})
 			go func() { _ = slow.Run(ctx); close(done) }()
-			eventually(t, "current", slow.Current)
+			await.That(t, "current", slow.Current)
 			hold.Lock() // from here it stands at its next command
 			for i := range 5 {
 				publish(t, a, Command{URL: fmt.Sprint("/", i)})
@@ -259,9 +251,9 @@ func TestAReplicaThatMissedTrimmedCommandsFlushes(t *testing.T) {
 			if err := a.stream.client.XTrimMaxLen(t.Context(), a.stream.keys[1], keep).Err(); err != nil {
 				t.Fatal(err)
 			}
-			eventually(t, "not current while it is behind", func() bool { return !slow.Current() })
+			await.That(t, "not current while it is behind", func() bool { return !slow.Current() })
 			hold.Unlock()
-			eventually(t, "it has caught up", func() bool { return slow.Current() && slow.Status().Applied == 5 })
+			await.That(t, "it has caught up", func() bool { return slow.Current() && slow.Status().Applied == 5 })
 			lines := slow.o.Applier.(blocking).all()
 			if keep == 2 && slices.Contains(lines[1:], "flush") && testutil.ToFloat64(slow.metrics.flushes.WithLabelValues("trimmed")) != 1 {
 				t.Errorf("it did %q, and counted no flush as trimmed", lines)
@@ -297,7 +289,7 @@ func TestAReplicaCutOffIsNotCurrentAndCatchesUpWithoutAFlush(t *testing.T) {
 		a, b := start(t, o, 0).current(t), start(t, through, 0).current(t)
 		wire.Cut()
 		cut := time.Now()
-		eventually(t, "not current", func() bool { return !b.Current() })
+		await.That(t, "not current", func() bool { return !b.Current() })
 		if took := time.Since(cut); took > Window/2 {
 			t.Errorf("current for %v after the connection broke, want that it ends at once", took)
 		}
@@ -325,7 +317,7 @@ func TestRealRedisThatHangsEndsBeingCurrentInTime(t *testing.T) {
 		t.Fatal(err)
 	}
 	stopped := time.Now()
-	eventually(t, "not current", func() bool { return !a.Current() })
+	await.That(t, "not current", func() bool { return !a.Current() })
 	if took := time.Since(stopped); took > Window+200*time.Millisecond {
 		t.Errorf("current for %v after Redis stopped, want at most %v", took, Window)
 	}
@@ -346,7 +338,7 @@ func TestRealRedisThatLostItsDataMakesEveryReplicaFlush(t *testing.T) {
 	publish(t, a, Command{URL: "/dog"})
 	want(t, []string{"flush", "url /dog"}, a, b)
 	srv.kill()
-	eventually(t, "not current", func() bool { return !a.Current() && !b.Current() })
+	await.That(t, "not current", func() bool { return !a.Current() && !b.Current() })
 	_, err := a.Publish(t.Context(), Command{URL: "/cat"})
 	var failure *Error
 	if !errors.As(err, &failure) || failure.Unknown {
@@ -382,10 +374,10 @@ func TestAStreamThatWasEmptiedOrRestoredIsNoticed(t *testing.T) {
 		}
 		other := start(t, o, 0).current(t)
 		publish(t, other, Command{URL: "/another"})
-		eventually(t, "a second flush", func() bool { return slices.Contains(a.did.all()[5:], "flush") })
+		await.That(t, "a second flush", func() bool { return slices.Contains(a.did.all()[5:], "flush") })
 		before := len(a.did.all())
 		publish(t, other, Command{URL: "/more"})
-		eventually(t, "in step again", func() bool { return len(a.did.all()) > before })
+		await.That(t, "in step again", func() bool { return len(a.did.all()) > before })
 		if got := a.did.all()[before:]; !slices.Equal(got, []string{"url /more"}) {
 			t.Errorf("after the flush it did %q", got)
 		}
@@ -393,7 +385,7 @@ func TestAStreamThatWasEmptiedOrRestoredIsNoticed(t *testing.T) {
 			t.Fatal(err)
 		}
 		before = len(a.did.all())
-		eventually(t, "a flush after all keys went", func() bool { return slices.Contains(a.did.all()[before:], "flush") })
+		await.That(t, "a flush after all keys went", func() bool { return slices.Contains(a.did.all()[before:], "flush") })
 		a.current(t)
 	})
 }
@@ -406,7 +398,7 @@ func TestARecordNotUnderstoodOrRefusedFlushes(t *testing.T) {
 			if _, err := a.stream.add(t.Context(), text); err != nil {
 				t.Fatal(err)
 			}
-			eventually(t, "flush for "+text, func() bool { return len(a.did.all()) == before+1 })
+			await.That(t, "flush for "+text, func() bool { return len(a.did.all()) == before+1 })
 			if got := a.did.all()[before]; got != "flush" {
 				t.Errorf("%s: %s", text, got)
 			}
@@ -454,7 +446,7 @@ func TestTheStreamIsBounded(t *testing.T) {
 		if n := a.stream.client.XLen(t.Context(), a.stream.keys[1]).Val(); n > 250 { // trimmed by whole nodes of 100
 			t.Errorf("%d records, want about 50", n)
 		}
-		eventually(t, "all applied or flushed", func() bool { return a.Status().Applied == 500 })
+		await.That(t, "all applied or flushed", func() bool { return a.Status().Applied == 500 })
 	})
 }
 

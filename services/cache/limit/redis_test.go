@@ -16,6 +16,8 @@ import (
 	"github.com/redis/go-redis/v9"
 
 	"github.com/flotilla-dev/flotilla/internal/realserver"
+
+	"github.com/flotilla-dev/flotilla/internal/await"
 )
 
 // server is a redis-server of this test alone.
@@ -44,12 +46,10 @@ func startRedis(t *testing.T) *server {
 	t.Cleanup(func() { _ = s.cmd.Process.Kill(); _ = s.cmd.Wait() })
 	client := redis.NewClient(&redis.Options{Network: "unix", Addr: s.addr, DisableIdentity: true})
 	defer client.Close()
-	for deadline := time.Now().Add(10 * time.Second); client.Ping(t.Context()).Err() != nil; {
-		if time.Now().After(deadline) {
-			t.Fatal("redis-server does not answer")
-		}
-		time.Sleep(5 * time.Millisecond)
-	}
+	await.Seen(t, "redis-server answers", func() (any, bool) {
+		err := client.Ping(t.Context()).Err()
+		return err, err == nil
+	})
 	return s
 }
 

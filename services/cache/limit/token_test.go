@@ -14,6 +14,8 @@ import (
 	"time"
 
 	"github.com/golang-jwt/jwt/v5"
+
+	"github.com/flotilla-dev/flotilla/internal/await"
 )
 
 // keyPair makes keys from a seed, so that a failure can be repeated.
@@ -165,11 +167,7 @@ func TestKeysRotateWithAnOverlap(t *testing.T) {
 		if err := os.Rename(next, file); err != nil {
 			t.Fatal(err)
 		}
-		for deadline := time.Now().Add(10 * time.Second); step.change && v.state.Load() == before; time.Sleep(10 * time.Millisecond) {
-			if time.Now().After(deadline) {
-				t.Fatal("the change was not seen")
-			}
-		}
+		await.That(t, "the change is seen", func() bool { return !step.change || v.state.Load() != before })
 		_, gotOld := v.Login(byOld)
 		_, gotNew := v.Login(byFresh)
 		if gotOld != step.old || gotNew != step.newToken {

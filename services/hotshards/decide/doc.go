@@ -19,6 +19,9 @@
 // with each replica that somebody gets, one shard that is given more would make the next one look hot, and all would
 // climb to the budget, each after the other.
 //
+// Shards that nobody can answer for are left out of it, and so are those that came back less than a window ago: that they get
+// nothing makes nobody hot. Where that leaves nobody to compare with, nobody is hot.
+//
 // Whether shards are cold is asked of the replicas that the others have now: a shard is not cold because another
 // one is hot and has been given replicas for that. This cannot go round in circles: how many replicas somebody gets
 // depends on no place.

@@ -25,8 +25,12 @@ type Group struct {
 	ColdLooks int `json:"cold_looks"`
 
 	home    *Shard
+	alone   bool // there is nobody whose load it could be compared with
 	settled bool // its replicas are as they were ordered, and nobody moves
 }
+
+// stranded says that there are guests, and nobody who serves them.
+func (g *Group) stranded() bool { return g.shared() && g.home.Ready == 0 }
 
 func (g *Group) shared() bool { return len(g.Shards) > 1 || g.Shards[0] != g.Home }
 
@@ -52,26 +56,28 @@ func groups(w World, p Policy) []Group {
 	}
 	for i := range all {
 		g := &all[i]
-		g.Level, g.Others = level(w, p, least, g.Shards...), level(w, p, now, g.Shards...)
+		g.Level, g.alone = level(w, p, least, g.Shards...)
+		g.Others, _ = level(w, p, now, g.Shards...)
 		g.OthersP99 = othersP99(all, g.Home)
 		g.Ratio, g.ColdRatio = ratio(g.PerReplica, g.Level), ratio(g.PerReplica, g.Others)
 	}
 	return all
 }
 
-// level is the mean of what each replica of the shards beside these gets, with the replicas that count says.
-func level(w World, p Policy, count func(Shard) int, beside ...string) float64 {
+// level is the mean of what each replica of the shards beside these gets, with the replicas that count says. Shards that are
+// down do not count: that nobody asks them, or asks in vain, makes nobody else hot. alone is that there are no others.
+func level(w World, p Policy, count func(Shard) int, beside ...string) (level float64, alone bool) {
 	sum, n := 0.0, 0
 	for _, s := range w.Shards {
-		if !slices.Contains(beside, s.Name) {
+		if !s.down && !slices.Contains(beside, s.Name) {
 			sum += s.Rate / float64(max(count(s), 1))
 			n++
 		}
 	}
 	if n == 0 {
-		return p.Floor
+		return p.Floor, true
 	}
-	return max(sum/float64(n), p.Floor)
+	return max(sum/float64(n), p.Floor), false
 }
 
 // least is the replicas that a shard has at least, at home.

@@ -11,9 +11,10 @@ import (
 // A Judge looks at worlds, one after the other. It is not safe for concurrent use.
 type Judge struct {
 	policy Policy
-	looks  map[string]*looks // by home
-	last   Decision          // that was made
-	at     time.Time         // when
+	looks  map[string]*looks    // by home
+	away   map[string]time.Time // by home: the last look at which none of its replicas was ready
+	last   Decision             // that was made
+	at     time.Time            // when
 }
 
 // looks are how often in a row a condition of a group held.
@@ -21,7 +22,7 @@ type looks struct{ hot, cool, warm, cold int }
 
 // New returns a judge who begins as if something had been changed at that time.
 func New(p Policy, at time.Time) *Judge {
-	return &Judge{policy: p, looks: map[string]*looks{}, at: at}
+	return &Judge{policy: p, looks: map[string]*looks{}, away: map[string]time.Time{}, at: at}
 }
 
 // Made tells the judge that a decision was carried out at that time, or has failed: both are followed by a rest.
@@ -33,6 +34,7 @@ func (j *Judge) Blind() { clear(j.looks) }
 
 // Look counts what holds in a world and says what should be changed.
 func (j *Judge) Look(w World) Verdict {
+	j.mark(&w)
 	v := Verdict{At: w.At, Groups: groups(w, j.policy)}
 	j.count(w, v.Groups)
 	r := round{Judge: j, world: w, groups: v.Groups}
@@ -57,6 +59,21 @@ func (j *Judge) Look(w World) Verdict {
 	return v
 }
 
+// mark says of each shard whether its load can be compared.
+func (j *Judge) mark(w *World) {
+	w.Shards = slices.Clone(w.Shards) // they are the caller's
+	for i := range w.Shards {
+		if home := &w.Shards[i]; home.Ready == 0 {
+			j.away[home.Name] = w.At
+		}
+	}
+	for i := range w.Shards {
+		s := &w.Shards[i]
+		last, was := j.away[s.Host]
+		s.down = was && w.At.Sub(last) <= w.Window
+	}
+}
+
 // count updates how long each condition has held. Those of groups that are changing are not known.
 func (j *Judge) count(w World, all []Group) {
 	fresh := map[string]*looks{}
@@ -67,9 +84,9 @@ func (j *Judge) count(w World, all []Group) {
 			n = &looks{}
 		}
 		fresh[g.Home] = n
-		tick(&n.hot, g.settled && len(all) > 1 && j.hot(w, g))
+		tick(&n.hot, g.settled && !g.alone && j.hot(w, g))
 		tick(&n.cool, g.settled && j.spare(g))
-		tick(&n.warm, g.settled && g.shared() && g.ColdRatio >= j.policy.Part)
+		tick(&n.warm, g.stranded() || g.settled && g.shared() && g.ColdRatio >= j.policy.Part)
 		tick(&n.cold, g.settled && !g.shared() && g.ColdRatio <= j.policy.Cold)
 		g.HotLooks, g.CoolLooks, g.WarmLooks, g.ColdLooks = n.hot, n.cool, n.warm, n.cold
 	}
@@ -154,7 +171,7 @@ func (r *round) afford(d *Decision) {
 	d.Waits = append(d.Waits, fmt.Sprintf("%d of the budget of %d replicas are in use", r.world.Replicas(), r.policy.Budget))
 }
 
-// parting sends guests home whose group has become warm: the one with the most requests first.
+// parting sends guests home whose group has become warm, or has nobody who serves it: the one with the most requests first.
 func (r *round) parting(g *Group) {
 	n := r.looks[g.Home].warm
 	if n == 0 {
@@ -166,6 +183,9 @@ func (r *round) parting(g *Group) {
 	}
 	why := []string{fmt.Sprintf("%s share %d replicas, each of which gets %s/s: %.2f times what the others' get, %s/s; from %.2f on they part",
 		strings.Join(g.Shards, " and "), g.Replicas, number(g.PerReplica), g.ColdRatio, number(g.Others), r.policy.Part)}
+	if g.stranded() {
+		why = []string{fmt.Sprintf("none of the replicas of %s, which serve it, is ready", g.Home)}
+	}
 	if guest.Want < guest.Min {
 		d := Decision{Kind: Prepare, Shard: guest.Name, From: guest.Want, To: guest.Min, Reasons: append(why, "its home needs replicas before it moves there")}
 		r.afford(&d)
@@ -282,7 +302,7 @@ func (r *round) joining() {
 		return // nothing would be won
 	}
 	both := (guest.Rate + host.Rate) / float64(host.Replicas)
-	others := level(r.world, r.policy, now, guest.Home, host.Home)
+	others, _ := level(r.world, r.policy, now, guest.Home, host.Home)
 	if both > r.policy.Cold*others {
 		return
 	}

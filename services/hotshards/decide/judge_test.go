@@ -32,6 +32,59 @@ func TestFourTimesTheLoadGetsFourTimesTheReplicasAndGivesThemBack(t *testing.T) 
 	wantTold(t, s.told()[1:], "shard a: 4 replicas become 3", "shard a: 3 replicas become 2", "shard a: 2 replicas become 1")
 }
 
+// down takes all replicas of a shard away for some looks, with its load.
+func (s *simulation) down(i, looks int) {
+	s.world.Shards[i].Ready, s.world.Shards[i].Rate = 0, 0
+	s.due[i] = looks
+}
+
+// A shard that cannot answer has no load. Beside it the others are not hot, nor right after it has come back, when the window
+// over which its load is measured is still empty in part.
+func TestAShardThatIsDownMakesNobodyHot(t *testing.T) {
+	s := simulate(t, testPolicy(), at("a", 100, 1, 8), at("b", 100, 1, 8), at("c", 100, 1, 8))
+	s.world.Window = 10 * time.Second
+	s.run(20)
+	s.down(1, 30)
+	s.run(29)
+	s.look() // it is back
+	for measured := range 11 {
+		s.rate("b", 10*float64(measured))
+		s.look()
+	}
+	s.run(20)
+	wantTold(t, s.told())
+	// What is hot beside the others that can answer, is.
+	s.down(1, 100)
+	s.rate("a", 400)
+	s.run(20)
+	wantTold(t, s.told(), "shard a: 1 replicas become 4")
+}
+
+func TestWhereNobodyElseCanAnswerNobodyIsHot(t *testing.T) {
+	s := simulate(t, testPolicy(), at("a", 400, 1, 8), at("b", 100, 1, 8))
+	s.down(1, 60)
+	s.run(50)
+	wantTold(t, s.told())
+}
+
+// Guests need not wait until the replicas that they share come back: they have a home.
+func TestGuestsOfReplicasThatAreDownGoHome(t *testing.T) {
+	p := testPolicy()
+	p.Floor = 200
+	s := simulate(t, p, at("a", 400, 2, 8), at("b", 400, 2, 8), at("c", 20, 2, 8), at("d", 10, 2, 8))
+	s.run(60)
+	joined := []string{"shard d moves to the replicas of c", "shard d: 2 replicas become 1"}
+	wantTold(t, s.told(), joined...)
+	s.world.Shards[2].Ready, s.due[2] = 0, 1000
+	s.run(1)
+	wantTold(t, s.told(), joined...) // one look may be a restart of both
+	s.run(10)
+	wantTold(t, s.told()[2:], "shard d: 1 replicas become 2", "shard d moves home from the replicas of c")
+	if why := strings.Join(s.made[3].Reasons, "; "); !strings.Contains(why, "none of the replicas of c, which serve it, is ready") {
+		t.Errorf("reasons: %s", why)
+	}
+}
+
 func TestWhatIsHotForOneLookOnlyIsLeftAlone(t *testing.T) {
 	s := simulate(t, testPolicy(), at("a", 100, 1, 8), at("b", 100, 1, 8))
 	s.run(20)

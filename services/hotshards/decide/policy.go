@@ -39,6 +39,10 @@ type Shard struct {
 	Want     int // replicas of its home that the orchestrator was told
 	Ready    int // replicas of its home that there are
 
+	// down says that its load says nothing: whoever serves it has no replica that is ready, or had none within the window
+	// over which loads are measured. The judge knows.
+	down bool
+
 	// Unsettled says that its last move is not through: a proxy still sends to its replicas from before.
 	Unsettled bool
 }

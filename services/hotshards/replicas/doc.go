@@ -10,11 +10,4 @@
 //
 // Scale says how many there shall be, and how many they were when that was decided. If there are others by now, it
 // fails with ErrChanged, and whoever decided looks again. Saying it twice does no harm.
-//
-// # Why not client-go
-//
-// Three calls are needed: GET of a workload, GET and PUT of its scale. client-go brings them with 26 MiB of
-// binary and a hundred modules. What it does beside them is done here, too: the token of the service account is read
-// again for each request, because it is replaced every hour, and the write is conditional on
-// the resourceVersion that was read.
 package replicas

@@ -1,31 +1,17 @@
 package replicas
 
 import (
-	"bytes"
 	"context"
-	"encoding/json"
+	"errors"
 	"fmt"
-	"io"
-	"net/http"
-	"net/url"
 	"regexp"
 	"strings"
-	"time"
 
-	"github.com/flotilla-dev/flotilla/internal/watch"
+	"github.com/flotilla-dev/flotilla/internal/kube"
 )
 
 // Kubernetes scales Deployments and StatefulSets. A service is written deployment/name or statefulset/name.
-type Kubernetes struct {
-	Client    *http.Client
-	URL       string // as in https://kubernetes.default.svc
-	Namespace string
-	TokenFile string
-	Timeout   time.Duration // of one call
-}
-
-// maxObject bounds an object.
-const maxObject = 1 << 20
+type Kubernetes struct{ API *kube.Client }
 
 // Service is what the name of a service must be.
 var Service = regexp.MustCompile(`^(deployment|statefulset)/[a-z0-9]([a-z0-9.-]{0,251}[a-z0-9])?$`)
@@ -40,13 +26,18 @@ type workload struct {
 	} `json:"status"`
 }
 
+func (k *Kubernetes) path(service string, sub ...string) string {
+	kind, name, _ := strings.Cut(service, "/")
+	return k.API.Path("apps/v1", kind+"s", append([]string{name}, sub...)...)
+}
+
 // Count counts the replicas of services.
 func (k *Kubernetes) Count(ctx context.Context, services ...string) (map[string]Count, error) {
 	found := map[string]Count{}
 	for _, service := range services {
 		var w workload
-		if err := k.call(ctx, http.MethodGet, service, "", nil, &w); err != nil {
-			return nil, err
+		if err := k.API.Get(ctx, k.path(service), &w); err != nil {
+			return nil, fmt.Errorf("count replicas of %s: %w", service, err)
 		}
 		c := Count{Want: 1, Ready: w.Status.Ready}
 		if w.Spec.Replicas != nil {
@@ -59,9 +50,10 @@ func (k *Kubernetes) Count(ctx context.Context, services ...string) (map[string]
 
 // Scale changes the number that was ordered. It does not wait for the replicas: Count tells.
 func (k *Kubernetes) Scale(ctx context.Context, service string, from, to int) error {
+	path := k.path(service, "scale")
 	var scale map[string]any // what is not known here is written back as it was
-	if err := k.call(ctx, http.MethodGet, service, "/scale", nil, &scale); err != nil {
-		return err
+	if err := k.API.Get(ctx, path, &scale); err != nil {
+		return fmt.Errorf("scale %s: %w", service, err)
 	}
 	spec, is := scale["spec"].(map[string]any)
 	if !is {
@@ -72,60 +64,12 @@ func (k *Kubernetes) Scale(ctx context.Context, service string, from, to int) er
 	}
 	spec["replicas"] = to
 	scale["spec"] = spec
-	body, err := json.Marshal(scale) // with the resourceVersion that was read
-	if err != nil {
-		return fmt.Errorf("write the scale of %s: %w", service, err)
-	}
-	return k.call(ctx, http.MethodPut, service, "/scale", body, nil)
-}
-
-func (k *Kubernetes) call(ctx context.Context, method, service, sub string, body []byte, into any) error {
-	ctx, cancel := context.WithTimeout(ctx, k.Timeout)
-	defer cancel()
-	kind, name, _ := strings.Cut(service, "/")
-	address := fmt.Sprintf("%s/apis/apps/v1/namespaces/%s/%ss/%s%s", k.URL, url.PathEscape(k.Namespace), url.PathEscape(kind), url.PathEscape(name), sub)
-	r, err := http.NewRequestWithContext(ctx, method, address, bytes.NewReader(body))
-	if err != nil {
-		return fmt.Errorf("ask for %s: %w", service, err)
-	}
-	r.Header.Set("Accept", "application/json")
-	if body != nil {
-		r.Header.Set("Content-Type", "application/json")
-	}
-	if k.TokenFile != "" {
-		token, err := watch.Read(k.TokenFile)
-		if err != nil {
-			return fmt.Errorf("read the token of the service account: %w", err)
-		}
-		r.Header.Set("Authorization", "Bearer "+strings.TrimSpace(string(token)))
-	}
-	resp, err := k.Client.Do(r)
-	if err != nil {
-		return fmt.Errorf("ask for %s: %w", service, err)
-	}
-	defer resp.Body.Close()
-	text, err := io.ReadAll(io.LimitReader(resp.Body, maxObject))
-	switch {
-	case err != nil:
-		return fmt.Errorf("read %s: %w", service, err)
-	case resp.StatusCode == http.StatusConflict:
+	err := k.API.Update(ctx, path, scale, nil) // with the resourceVersion that was read
+	if errors.Is(err, kube.ErrConflict) {
 		return fmt.Errorf("%s: %w", service, ErrChanged)
-	case resp.StatusCode/100 != 2:
-		return fmt.Errorf("ask for %s: %s: %s", service, resp.Status, reason(text))
-	case into == nil:
-		return nil
 	}
-	if err := json.Unmarshal(text, into); err != nil {
-		return fmt.Errorf("read %s: %w", service, err)
+	if err != nil {
+		return fmt.Errorf("scale %s: %w", service, err)
 	}
 	return nil
-}
-
-// reason reads the message of a Status.
-func reason(text []byte) string {
-	var s struct{ Message string }
-	if json.Unmarshal(text, &s) != nil || s.Message == "" {
-		return "no Status"
-	}
-	return s.Message
 }

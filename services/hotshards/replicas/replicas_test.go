@@ -3,7 +3,6 @@ package replicas_test
 import (
 	"context"
 	"errors"
-	"net"
 	"net/http"
 	"path/filepath"
 	"strings"
@@ -12,10 +11,7 @@ import (
 
 	"go.uber.org/goleak"
 
-	"github.com/flotilla-dev/flotilla/internal/certs"
-	"github.com/flotilla-dev/flotilla/internal/httpclient"
-	"github.com/flotilla-dev/flotilla/internal/nettest"
-	"github.com/flotilla-dev/flotilla/internal/retry"
+	"github.com/flotilla-dev/flotilla/internal/kube"
 	"github.com/flotilla-dev/flotilla/services/hotshards/replicas"
 	"github.com/flotilla-dev/flotilla/services/hotshards/replicas/replicatest"
 )
@@ -57,16 +53,12 @@ func both(t *testing.T, test func(t *testing.T, o orchestrator, f fake, a, b str
 
 func kubernetes(t *testing.T, f *replicatest.Kubernetes, timeout time.Duration) *replicas.Kubernetes {
 	t.Helper()
-	roots, err := certs.OpenRoots(filepath.Join(f.Account, "ca.crt"))
+	api, err := kube.Open(kube.Account{URL: f.URL, Dir: f.Account, Timeout: timeout})
 	if err != nil {
 		t.Fatal(err)
 	}
-	client, err := httpclient.New(httpclient.Options{Name: "kubernetes", Timeout: patience, TLS: roots.Client("localhost"), Retry: retry.Settings{Limits: retry.Limits{RetryAttempts: 1}}})
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(client.CloseIdleConnections)
-	return &replicas.Kubernetes{Client: client, URL: f.URL, Namespace: "fleet", TokenFile: filepath.Join(f.Account, "token"), Timeout: timeout}
+	t.Cleanup(api.Close)
+	return &replicas.Kubernetes{API: api}
 }
 
 func TestAnOrchestratorThatFailsIsAnError(t *testing.T) {
@@ -184,10 +176,21 @@ func TestAFleetThatIsNotUpHasNoNumbers(t *testing.T) {
 }
 
 func TestAServerThatIsSilentIsGivenUp(t *testing.T) {
-	silent := nettest.Serve(t, func(c net.Conn) { nettest.ReadHead(c); nettest.ReadHead(c) })
-	k := &replicas.Kubernetes{Client: &http.Client{Transport: &http.Transport{DisableKeepAlives: true}}, URL: "http://" + silent, Namespace: "fleet", Timeout: 50 * time.Millisecond}
-	if _, err := k.Count(t.Context(), "deployment/a"); !errors.Is(err, context.DeadlineExceeded) {
-		t.Errorf("count: %v", err)
+	f := replicatest.StartKubernetes(t)
+	f.Set("deployment/a", 2, 2)
+	f.Intercept(func(_ http.ResponseWriter, r *http.Request) bool { <-r.Context().Done(); return true })
+	ended := make(chan error, 1)
+	go func() {
+		_, err := kubernetes(t, f, 50*time.Millisecond).Count(context.Background(), "deployment/a")
+		ended <- err
+	}()
+	select {
+	case err := <-ended:
+		if err == nil {
+			t.Error("counted")
+		}
+	case <-time.After(patience):
+		t.Error("it waits")
 	}
 }
 
@@ -195,50 +198,18 @@ func TestAServerThatIsSilentIsGivenUp(t *testing.T) {
 func TestAConflictIsToldAsOne(t *testing.T) {
 	f := replicatest.StartKubernetes(t)
 	f.Set("deployment/a", 2, 2)
-	release := f.Hold()
-	defer release()
 	k := kubernetes(t, f, patience)
-	read := make(chan struct{})
-	k.Client.Transport = noticing{k.Client.Transport, func(r *http.Request) {
+	f.Intercept(func(_ http.ResponseWriter, r *http.Request) bool {
 		if r.Method == http.MethodPut {
-			close(read)
+			f.Set("deployment/a", 2, 1) // another version, of the same number
 		}
-	}}
-	ended := make(chan error, 1)
-	go func() { ended <- k.Scale(t.Context(), "deployment/a", 2, 3) }()
-	<-read
-	f.Set("deployment/a", 2, 1) // another version, of the same number
-	release()
-	if err := <-ended; !errors.Is(err, replicas.ErrChanged) {
+		return false
+	})
+	if err := k.Scale(t.Context(), "deployment/a", 2, 3); !errors.Is(err, replicas.ErrChanged) {
 		t.Errorf("scale: %v", err)
 	}
 	if want, _ := f.Get("deployment/a"); want != 2 {
 		t.Errorf("%d replicas", want)
-	}
-}
-
-// noticing tells of each request before it is sent.
-type noticing struct {
-	http.RoundTripper
-	notice func(*http.Request)
-}
-
-func (n noticing) RoundTrip(r *http.Request) (*http.Response, error) {
-	n.notice(r)
-	return n.RoundTripper.RoundTrip(r)
-}
-
-func TestATokenThatWasReplacedIsReadAgain(t *testing.T) {
-	f := replicatest.StartKubernetes(t)
-	f.Set("deployment/a", 2, 2)
-	k := kubernetes(t, f, patience)
-	f.Rotate("second-token")
-	if _, err := k.Count(t.Context(), "deployment/a"); err != nil {
-		t.Error(err)
-	}
-	k.TokenFile = ""
-	if _, err := k.Count(t.Context(), "deployment/a"); err == nil || !strings.Contains(err.Error(), "Unauthorized") {
-		t.Errorf("without a token: %v", err)
 	}
 }
 

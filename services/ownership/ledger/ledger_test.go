@@ -18,6 +18,8 @@ import (
 	"github.com/flotilla-dev/flotilla/services/ownership/lease"
 	"github.com/flotilla-dev/flotilla/services/ownership/lease/etcdstore"
 	"github.com/flotilla-dev/flotilla/services/ownership/wire"
+
+	"github.com/flotilla-dev/flotilla/internal/await"
 )
 
 var program string // the embedded etcd
@@ -173,7 +175,7 @@ func TestWithTheStoreToAskAnOwnerWhoseLeaseEndedIsRefusedBeforeItsSuccessorComes
 	etcd.Pause()
 	r.want(503, "store-unavailable", "POST", "/0/entries", order(3, "e", 5, 15), claimed("second", second.Token)...)
 	etcd.Resume()
-	etcdtest.Eventually(t, "it is recorded", func() bool {
+	await.That(t, "it is recorded", func() bool {
 		resp, _ := processtest.Do(t, r.client, "POST", "http://"+r.Data+"/v1/shards/0/entries", order(3, "e", 5, 15), claimed("second", second.Token)...)
 		return resp.StatusCode/100 == 2
 	})

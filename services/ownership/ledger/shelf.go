@@ -25,7 +25,7 @@ type shelf struct {
 
 // openShelf takes a folder for this process alone and opens the books that are in it.
 func openShelf(dir string, most int, o book.Options) (*shelf, error) {
-	if err := os.MkdirAll(dir, 0o700); err != nil {
+	if err := book.MakeDir(dir); err != nil {
 		return nil, fmt.Errorf("LEDGER_DIR: %w", err)
 	}
 	lock, err := os.OpenFile(filepath.Join(dir, "lock"), os.O_RDWR|os.O_CREATE, 0o600)

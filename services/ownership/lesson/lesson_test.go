@@ -11,6 +11,8 @@ import (
 	"github.com/flotilla-dev/flotilla/services/ownership/lease"
 	"github.com/flotilla-dev/flotilla/services/ownership/lease/etcdstore"
 	"github.com/flotilla-dev/flotilla/services/ownership/lesson"
+
+	"github.com/flotilla-dev/flotilla/internal/await"
 )
 
 var program string // the embedded etcd
@@ -92,7 +94,7 @@ func TestAPauseEndsWhenItIsToldTo(t *testing.T) {
 	store.Resume() // nothing stands still
 	done := make(chan error)
 	go func() { done <- store.Stall(t.Context(), time.Hour) }()
-	etcdtest.Eventually(t, "it goes on", func() bool {
+	await.That(t, "it goes on", func() bool {
 		store.Resume()
 		select {
 		case err := <-done:

@@ -5,19 +5,14 @@ import (
 	"context"
 	"fmt"
 	"log/slog"
-	"net/url"
-	"path/filepath"
 	"regexp"
 	"strings"
 	"sync"
 	"time"
 
-	"github.com/flotilla-dev/flotilla/internal/certs"
 	"github.com/flotilla-dev/flotilla/internal/config"
 	"github.com/flotilla-dev/flotilla/internal/etcdclient"
-	"github.com/flotilla-dev/flotilla/internal/httpclient"
-	"github.com/flotilla-dev/flotilla/internal/retry"
-	"github.com/flotilla-dev/flotilla/internal/watch"
+	"github.com/flotilla-dev/flotilla/internal/kube"
 	"github.com/flotilla-dev/flotilla/services/ownership/lease"
 	"github.com/flotilla-dev/flotilla/services/ownership/lease/etcdstore"
 	"github.com/flotilla-dev/flotilla/services/ownership/lease/kubestore"
@@ -70,8 +65,9 @@ func (s Settings) Validate(prefix string) config.Error {
 	}
 	want(strings.Trim(s.Prefix, "/") != "", "PREFIX", "want something to begin with, such as /ownership/")
 	if s.Kind == "kubernetes" {
-		u, err := url.Parse(s.Kube.URL)
-		want(err == nil && u.Scheme == "https" && u.Host != "" && u.Path == "", "KUBE_URL", "want a URL such as https://kubernetes.default.svc")
+		if err := kube.CheckURL(s.Kube.URL); err != nil {
+			want(false, "KUBE_URL", err.Error())
+		}
 		want(leaseName.MatchString(s.leases()), "PREFIX", "want lower-case letters, digits, - and /: a Lease has a DNS name")
 		want(s.Kube.Timeout > 0, "KUBE_TIMEOUT", "want more than 0s")
 		return wrong
@@ -127,38 +123,17 @@ func (s onKubernetes) Close() error {
 }
 
 func (k Kubernetes) open(ctx context.Context, log *slog.Logger, prefix string) (Store, error) {
-	u, err := url.Parse(k.URL)
-	if err != nil {
-		return nil, fmt.Errorf("URL of the API server: %w", err)
-	}
-	roots, err := certs.OpenRoots(filepath.Join(k.Account, "ca.crt"))
-	if err != nil {
-		return nil, fmt.Errorf("authorities of the API server: %w", err)
-	}
-	namespace := k.Namespace
-	if namespace == "" {
-		text, err := watch.Read(filepath.Join(k.Account, "namespace"))
-		if err != nil {
-			return nil, fmt.Errorf("namespace of the service account: %w", err)
-		}
-		namespace = strings.TrimSpace(string(text))
-	}
-	client, err := httpclient.New(httpclient.Options{
-		Name: "kubernetes", Timeout: -1, MaxBody: -1, // a watch lasts; every other call has its own bounds
-		TLS:   roots.Client(u.Hostname()),
-		Retry: retry.Settings{Limits: retry.Limits{RetryAttempts: 1}}, // a lease knows better when to try again
-	})
+	api, err := kube.Open(kube.Account{URL: k.URL, Dir: k.Account, Namespace: k.Namespace, Timeout: k.Timeout})
 	if err != nil {
 		return nil, err
 	}
 	following, cancel := context.WithCancel(ctx)
 	var followers sync.WaitGroup
-	followers.Go(func() { roots.Watch(following, log) })
+	followers.Go(func() { api.Follow(following, log) })
 	stop := func() {
 		cancel()
 		followers.Wait()
-		client.CloseIdleConnections()
+		api.Close()
 	}
-	api := kubestore.API{Client: client, URL: k.URL, Namespace: namespace, TokenFile: filepath.Join(k.Account, "token"), Timeout: k.Timeout}
 	return onKubernetes{kubestore.New(api, prefix), stop}, nil
 }

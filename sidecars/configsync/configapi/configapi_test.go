@@ -22,6 +22,8 @@ import (
 	"github.com/flotilla-dev/flotilla/internal/openapi"
 	"github.com/flotilla-dev/flotilla/internal/process"
 	"github.com/flotilla-dev/flotilla/internal/process/processtest"
+
+	"github.com/flotilla-dev/flotilla/internal/await"
 )
 
 var program string // the embedded etcd
@@ -324,7 +326,7 @@ func TestAnEtcdThatIsAwayIsToldAndComesBack(t *testing.T) {
 			}
 		}
 		away.back()
-		etcdtest.Eventually(t, "it is back", func() bool { resp, _ := r.do("GET", "/a", ""); return resp.StatusCode == 200 })
+		await.That(t, "it is back", func() bool { resp, _ := r.do("GET", "/a", ""); return resp.StatusCode == 200 })
 	}
 }
 
@@ -345,7 +347,7 @@ func TestItIsReadyWhenEtcdWasReached(t *testing.T) {
 		t.Error("it is ready without etcd")
 	}
 	etcd.Start()
-	etcdtest.Eventually(t, "it is ready", ready)
+	await.That(t, "it is ready", ready)
 }
 
 func TestOpenAPIDescribesTheRoutes(t *testing.T) {

@@ -15,6 +15,8 @@ import (
 	"github.com/flotilla-dev/flotilla/internal/cable"
 	"github.com/flotilla-dev/flotilla/internal/etcdclient"
 	"github.com/flotilla-dev/flotilla/internal/etcdclient/etcdtest"
+
+	"github.com/flotilla-dev/flotilla/internal/await"
 )
 
 var program string // the embedded etcd
@@ -81,7 +83,7 @@ func text(s Snapshot) string {
 
 func (f *following) want(want string) {
 	f.Helper()
-	etcdtest.Eventually(f.T, "the last snapshot is "+want, func() bool { return f.last() == want })
+	await.That(f.T, "the last snapshot is "+want, func() bool { return f.last() == want })
 }
 
 func (f *following) lost() []error {
@@ -137,13 +139,13 @@ func TestAnEtcdThatIsAwayIsToldAndFollowedAgain(t *testing.T) {
 	etcd := etcdtest.Start(t, program)
 	etcd.Kill()
 	f := follow(t, etcd.Addr, Follower{Key: "a", Resync: 300 * time.Millisecond})
-	etcdtest.Eventually(t, "the loss is told at start", func() bool { return len(f.lost()) > 0 })
+	await.That(t, "the loss is told at start", func() bool { return len(f.lost()) > 0 })
 	etcd.Start()
 	put(t, etcd.Client(), "a", "1")
 	f.want("a=1/1")
 	before := len(f.lost())
 	etcd.Pause()
-	etcdtest.Eventually(t, "the loss is told later", func() bool { return len(f.lost()) > before })
+	await.That(t, "the loss is told later", func() bool { return len(f.lost()) > before })
 	etcd.Resume()
 	put(t, etcd.Client(), "a", "2")
 	f.want("a=2/2")
@@ -194,7 +196,7 @@ func TestTooManyKeysAreNotTakenInPart(t *testing.T) {
 	f := follow(t, etcd.Addr, Follower{Key: "a/", Prefix: true, MaxKeys: 2, Resync: 200 * time.Millisecond})
 	f.want("a/1=x/1 a/2=x/1")
 	put(t, c, "a/3", "x")
-	etcdtest.Eventually(t, "it is told", func() bool {
+	await.That(t, "it is told", func() bool {
 		lost := f.lost()
 		return len(lost) > 0 && errors.Is(lost[len(lost)-1], ErrTooMany)
 	})

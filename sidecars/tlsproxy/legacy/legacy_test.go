@@ -14,12 +14,13 @@ import (
 	"strings"
 	"syscall"
 	"testing"
-	"time"
 
 	"go.uber.org/goleak"
 
 	"github.com/flotilla-dev/flotilla/internal/process"
 	"github.com/flotilla-dev/flotilla/internal/process/processtest"
+
+	"github.com/flotilla-dev/flotilla/internal/await"
 )
 
 // asProgram makes the test binary be the program, so that a real process can be
@@ -161,7 +162,7 @@ func TestLogsHaveTheirOldForms(t *testing.T) {
 	if _, err := io.Copy(io.Discard, resp.Body); err != nil {
 		t.Fatal(err)
 	}
-	eventually(t, "the request is in the log", func() bool { return combinedLine.MatchString(strings.TrimSpace(r.read(t, "access.log"))) })
+	await.That(t, "the request is in the log", func() bool { return combinedLine.MatchString(strings.TrimSpace(r.read(t, "access.log"))) })
 	if line, _, _ := strings.Cut(r.read(t, "legacy.log"), "\n"); !glogLine.MatchString(line) {
 		t.Errorf("no glog line: %s", line)
 	}
@@ -170,15 +171,15 @@ func TestLogsHaveTheirOldForms(t *testing.T) {
 func TestARenamedLogIsLeftOnSIGHUP(t *testing.T) {
 	r := start(t, nil)
 	get(t, r.url+"/first")
-	eventually(t, "the first line", func() bool { return strings.Contains(r.read(t, "access.log"), "/first") })
+	await.That(t, "the first line", func() bool { return strings.Contains(r.read(t, "access.log"), "/first") })
 	if err := os.Rename(r.file("access.log"), r.file("access.old")); err != nil {
 		t.Fatal(err)
 	}
 	get(t, r.url+"/second")
-	eventually(t, "the second line in the renamed log", func() bool { return strings.Contains(r.read(t, "access.old"), "/second") })
+	await.That(t, "the second line in the renamed log", func() bool { return strings.Contains(r.read(t, "access.old"), "/second") })
 	r.reload()
 	get(t, r.url+"/third")
-	eventually(t, "the third line in the new log", func() bool { return strings.Contains(r.read(t, "access.log"), "/third") })
+	await.That(t, "the third line in the new log", func() bool { return strings.Contains(r.read(t, "access.log"), "/third") })
 	if strings.Contains(r.read(t, "access.old"), "/third") {
 		t.Error("the old log is still written")
 	}
@@ -260,15 +261,4 @@ func TestTheProcessOfThePIDFileReadsOnSIGHUP(t *testing.T) {
 		}
 	}
 	t.Error("SIGHUP was not heeded")
-}
-
-func eventually(t *testing.T, what string, so func() bool) {
-	t.Helper()
-	deadline := time.Now().Add(20 * time.Second)
-	for !so() {
-		if time.Now().After(deadline) {
-			t.Fatalf("it never came to be: %s", what)
-		}
-		time.Sleep(5 * time.Millisecond)
-	}
 }

@@ -35,6 +35,7 @@ type Proxy struct {
 	version int
 	broken  bool
 	tamper  func() // called once, before a change is looked at
+	refusal string
 }
 
 // Start starts a proxy until the end of the test.
@@ -89,6 +90,13 @@ func (p *Proxy) Break(is bool) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	p.broken = is
+}
+
+// Refuse makes every change a conflict for that reason, until it is called with "".
+func (p *Proxy) Refuse(why string) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.refusal = why
 }
 
 // Tamper calls a function before the next change is looked at.
@@ -151,9 +159,13 @@ func (p *Proxy) layout(w http.ResponseWriter, _ *http.Request) {
 
 func (p *Proxy) plan(w http.ResponseWriter, r *http.Request) {
 	p.mu.Lock()
-	tamper := p.tamper
+	tamper, refusal := p.tamper, p.refusal
 	p.tamper = nil
 	p.mu.Unlock()
+	if refusal != "" {
+		problem(w, http.StatusConflict, refusal)
+		return
+	}
 	if tamper != nil {
 		tamper()
 	}

@@ -1,5 +1,5 @@
-// Package replicatest has orchestrators for tests: as much of the runner of the local fleet, and of a Kubernetes API
-// server, as scaling needs. Both listen on real sockets, and both can be made to fail.
+// Package replicatest has orchestrators for tests: as much of the runner of the local fleet as scaling needs, and
+// a Kubernetes API server. Both listen on real sockets, and both can be made to fail.
 package replicatest
 
 import "sync"
@@ -12,7 +12,7 @@ type state struct {
 	held     chan struct{} // while it is open, changes wait for it; nil: they do not
 }
 
-type service struct{ want, ready, version int }
+type service struct{ want, ready int }
 
 // Set says how many replicas of a service there are.
 func (s *state) Set(name string, want, ready int) {
@@ -24,7 +24,6 @@ func (s *state) Set(name string, want, ready int) {
 		s.services[name] = one
 	}
 	one.want, one.ready = want, ready
-	one.version++
 }
 
 // Get tells how many replicas of a service there are.

@@ -130,7 +130,8 @@ func (s *Store) Release(ctx context.Context, g lease.Grant) error {
 	if err != nil {
 		return fmt.Errorf("give %s back: %w", key, err)
 	}
-	s.revoke(ctx, v.lease)
+	// The lease of etcd is bound to nothing any more and ends by itself. To revoke it would be one more write through the quorum
+	// at the very moment when those of the candidates come.
 	if !resp.Succeeded {
 		return lease.ErrLost
 	}

@@ -17,6 +17,8 @@ import (
 	"github.com/flotilla-dev/flotilla/internal/realserver"
 	"github.com/flotilla-dev/flotilla/services/ownership/lease"
 	"github.com/flotilla-dev/flotilla/services/ownership/lease/storetest"
+
+	"github.com/flotilla-dev/flotilla/internal/await"
 )
 
 var program string // the embedded etcd
@@ -61,7 +63,7 @@ func realServer(t *testing.T) string {
 		_ = cmd.Wait()         // by a signal, which counts as an error
 	})
 	asker := &http.Client{Transport: &http.Transport{DisableKeepAlives: true}, Timeout: time.Second}
-	etcdtest.Eventually(t, "the real server is healthy", func() bool {
+	await.That(t, "the real server is healthy", func() bool {
 		resp, err := asker.Get(url + "/health")
 		return err == nil && resp.Body.Close() == nil && resp.StatusCode == http.StatusOK
 	})
@@ -171,7 +173,7 @@ func TestAWatchGoesOnThroughARestartAndAPause(t *testing.T) {
 		"pause":   func() { server.Pause(); time.AfterFunc(time.Second, server.Resume) },
 	} {
 		var seen lease.Record
-		etcdtest.Eventually(t, "nobody has it", func() bool {
+		await.That(t, "nobody has it", func() bool {
 			r, _, err := s.lookAt(etcdtest.Context(t), "n")
 			seen = r
 			return err == nil && r.Holder == ""
@@ -179,7 +181,7 @@ func TestAWatchGoesOnThroughARestartAndAPause(t *testing.T) {
 		next := make(chan lease.Record, 1)
 		go func() { next <- follow(t, s, seen) }()
 		disturb()
-		etcdtest.Eventually(t, "after a "+name+" somebody takes it", func() bool {
+		await.That(t, "after a "+name+" somebody takes it", func() bool {
 			_, err := other.Acquire(etcdtest.Context(t), "n", name, 5*time.Second)
 			return err == nil
 		})

@@ -25,12 +25,4 @@
 // compared as integers is promised from Kubernetes 1.35 on (KEP-5504) and was so before. Should
 // the counter itself go back, because the cluster was restored from a backup, the token is
 // the one before plus one, if the Lease survived.
-//
-// # Why not client-go
-//
-// A Lease needs three calls: GET, POST or PUT, and GET with watch=true. client-go brings them
-// with 26 MiB of binary, a hundred modules, and a leader election whose holder is not told a
-// token. The three calls are in api.go. What client-go does beside them is done here,
-// too: the service account's token is read again for each request, because it is
-// replaced every hour, and the authorities are followed as they change.
 package kubestore

@@ -2,18 +2,20 @@ package kubestore
 
 import (
 	"context"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"sync"
 	"time"
 
+	"github.com/flotilla-dev/flotilla/internal/kube"
 	"github.com/flotilla-dev/flotilla/internal/retry"
 	"github.com/flotilla-dev/flotilla/services/ownership/lease"
 )
 
 // Store keeps leases in Leases. It is a lease.Store; New makes one.
 type Store struct {
-	api    API
+	api    *kube.Client
 	prefix string
 
 	mu   sync.Mutex // guards seen
@@ -27,11 +29,36 @@ type sighting struct {
 }
 
 // New returns a store whose Leases have names that begin with a prefix.
-func New(api API, prefix string) *Store {
+func New(api *kube.Client, prefix string) *Store {
 	return &Store{api: api, prefix: prefix, seen: map[string]sighting{}}
 }
 
 func (s *Store) name(name string) string { return s.prefix + name }
+
+// group is that of Leases.
+const group = "coordination.k8s.io/v1"
+
+// path is that of Leases, or of one.
+func (s *Store) path(name ...string) string { return s.api.Path(group, "leases", name...) }
+
+func (s *Store) get(ctx context.Context, name string) (object, error) {
+	var text json.RawMessage
+	err := s.api.Get(ctx, s.path(s.name(name)), &text)
+	return read(text, err)
+}
+
+func (s *Store) update(ctx context.Context, name string, o object) (object, error) {
+	var text json.RawMessage
+	err := s.api.Update(ctx, s.path(s.name(name)), o, &text)
+	return read(text, err)
+}
+
+func read(text []byte, err error) (object, error) {
+	if err != nil {
+		return object{}, err
+	}
+	return parse(text)
+}
 
 // record is what an object says, as far as this process can know: a holder that was
 // silent for its TTL holds nothing any more.
@@ -70,8 +97,8 @@ func (s *Store) sight(name, version string) time.Time {
 
 // Acquire implements lease.Store.
 func (s *Store) Acquire(ctx context.Context, name, holder string, ttl time.Duration) (lease.Grant, error) {
-	o, err := s.api.get(ctx, s.name(name))
-	if errors.Is(err, errNotFound) {
+	o, err := s.get(ctx, name)
+	if errors.Is(err, kube.ErrNotFound) {
 		o, err = s.create(ctx, name)
 	}
 	if err != nil {
@@ -95,7 +122,7 @@ func (s *Store) Acquire(ctx context.Context, name, holder string, ttl time.Durat
 		HolderIdentity: holder, LeaseDurationSeconds: int32((ttl + time.Second - 1) / time.Second),
 		AcquireTime: now(), RenewTime: now(), LeaseTransitions: o.Spec.LeaseTransitions + 1,
 	}
-	o, err = s.api.update(ctx, s.name(name), o)
+	o, err = s.update(ctx, name, o)
 	if err != nil {
 		return lease.Grant{}, held(err)
 	}
@@ -104,7 +131,7 @@ func (s *Store) Acquire(ctx context.Context, name, holder string, ttl time.Durat
 
 // held is the error of a write that somebody else's was faster than.
 func held(err error) error {
-	if errors.Is(err, errConflict) || errors.Is(err, errNotFound) {
+	if errors.Is(err, kube.ErrConflict) || errors.Is(err, kube.ErrNotFound) {
 		return lease.ErrHeld
 	}
 	return err
@@ -113,10 +140,12 @@ func held(err error) error {
 // create makes a Lease that nobody holds: only then there is a version to be
 // conditional on.
 func (s *Store) create(ctx context.Context, name string) (object, error) {
-	return s.api.create(ctx, object{
-		APIVersion: "coordination.k8s.io/v1", Kind: "Lease",
-		Metadata: map[string]any{"name": s.name(name), "namespace": s.api.Namespace},
-	})
+	var text json.RawMessage
+	err := s.api.Create(ctx, s.path(), object{
+		APIVersion: group, Kind: "Lease",
+		Metadata: map[string]any{"name": s.name(name), "namespace": s.api.Namespace()},
+	}, &text)
+	return read(text, err)
 }
 
 // Renew implements lease.Store.
@@ -141,8 +170,8 @@ const attempts = 4
 // change writes a Lease, if the grant is still the one that holds it.
 func (s *Store) change(ctx context.Context, g lease.Grant, edit func(*object)) (version string, err error) {
 	for range attempts {
-		o, err := s.api.get(ctx, s.name(g.Name))
-		if errors.Is(err, errNotFound) {
+		o, err := s.get(ctx, g.Name)
+		if errors.Is(err, kube.ErrNotFound) {
 			return "", lease.ErrLost
 		}
 		if err != nil {
@@ -152,26 +181,26 @@ func (s *Store) change(ctx context.Context, g lease.Grant, edit func(*object)) (
 			return "", lease.ErrLost
 		}
 		edit(&o)
-		o, err = s.api.update(ctx, s.name(g.Name), o)
+		o, err = s.update(ctx, g.Name, o)
 		if err == nil {
 			return o.version(), nil
 		}
-		if !errors.Is(err, errConflict) && !errors.Is(err, errNotFound) {
+		if !errors.Is(err, kube.ErrConflict) && !errors.Is(err, kube.ErrNotFound) {
 			return "", err
 		}
 	}
-	return "", fmt.Errorf("others write the Lease all the time: %w", errConflict)
+	return "", fmt.Errorf("others write the Lease all the time: %w", kube.ErrConflict)
 }
 
 // Next implements lease.Store.
 func (s *Store) Next(ctx context.Context, name string, seen lease.Record) (lease.Record, error) {
 	for {
-		o, err := s.api.get(ctx, s.name(name))
+		o, err := s.get(ctx, name)
 		r := lease.Record{Name: name, Version: "none"}
 		switch {
 		case err == nil:
 			r = s.record(name, o)
-		case !errors.Is(err, errNotFound):
+		case !errors.Is(err, kube.ErrNotFound):
 			return lease.Record{}, err
 		}
 		if !is(r, seen) {
@@ -191,7 +220,7 @@ func (s *Store) follow(ctx context.Context, name, version string, seen lease.Rec
 	// Nobody tells when a holder has been silent for too long.
 	expiry := time.AfterFunc(s.silence(name, seen), cancel)
 	defer expiry.Stop()
-	err = s.api.watch(watching, s.name(name), version, func(e event) bool {
+	err = s.api.Watch(watching, s.path(), s.name(name), version, func(e kube.Event) bool {
 		o, err := parse(e.Object)
 		if e.Type != "ADDED" && e.Type != "MODIFIED" || err != nil {
 			return e.Type == "BOOKMARK"

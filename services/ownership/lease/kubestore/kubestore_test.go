@@ -12,10 +12,9 @@ import (
 
 	"go.uber.org/goleak"
 
-	"github.com/flotilla-dev/flotilla/internal/certs"
-	"github.com/flotilla-dev/flotilla/internal/httpclient"
+	"github.com/flotilla-dev/flotilla/internal/kube"
+	"github.com/flotilla-dev/flotilla/internal/kube/kubetest"
 	"github.com/flotilla-dev/flotilla/services/ownership/lease"
-	"github.com/flotilla-dev/flotilla/services/ownership/lease/kubestore/kubetest"
 	"github.com/flotilla-dev/flotilla/services/ownership/lease/storetest"
 )
 
@@ -23,16 +22,12 @@ func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 
 func client(t *testing.T, s *kubetest.Server) *Store {
 	t.Helper()
-	roots, err := certs.OpenRoots(filepath.Join(s.Account, "ca.crt"))
+	api, err := kube.Open(kube.Account{URL: s.URL, Dir: s.Account, Timeout: 10 * time.Second})
 	if err != nil {
 		t.Fatal(err)
 	}
-	c, err := httpclient.New(httpclient.Options{Name: "kubernetes", Timeout: -1, MaxBody: -1, TLS: roots.Client("localhost")})
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(c.CloseIdleConnections)
-	return New(API{Client: c, URL: s.URL, Namespace: "fleet", TokenFile: filepath.Join(s.Account, "token"), Timeout: 10 * time.Second}, "own-")
+	t.Cleanup(api.Close)
+	return New(api, "own-")
 }
 
 func TestConformanceOverTheFakeServer(t *testing.T) {
@@ -63,7 +58,7 @@ func TestTokensGrowAlthoughSomebodyDeletesTheLease(t *testing.T) {
 	server := kubetest.Start(t)
 	s := client(t, server)
 	first := take(t, s, "first")
-	server.Delete("own-n")
+	server.Delete("leases/own-n")
 	if _, err := s.Renew(bound(t), first); !errors.Is(err, lease.ErrLost) {
 		t.Errorf("a Lease that is gone was renewed: %v", err)
 	}
@@ -92,7 +87,7 @@ func TestWhoOnlyAnnotatesALeaseTakesItFromNobody(t *testing.T) {
 	server := kubetest.Start(t)
 	s := client(t, server)
 	g := take(t, s, "holder")
-	server.Annotate("own-n", "note", "hello")
+	server.Annotate("leases/own-n", "note", "hello")
 	g, err := s.Renew(bound(t), g)
 	if err != nil {
 		t.Fatal(err)
@@ -100,7 +95,7 @@ func TestWhoOnlyAnnotatesALeaseTakesItFromNobody(t *testing.T) {
 	if err := s.Release(bound(t), g); err != nil {
 		t.Fatal(err)
 	}
-	if text := server.Object("own-n"); !strings.Contains(text, `"note":"hello"`) {
+	if text := server.JSON("leases/own-n"); !strings.Contains(text, `"note":"hello"`) {
 		t.Errorf("somebody else's annotation is gone: %s", text)
 	}
 }
@@ -204,7 +199,7 @@ func FuzzParse(f *testing.F) {
 		if _, err := o.number(); err != nil {
 			t.Errorf("%s: %v", text, err)
 		}
-		New(API{}, "").record("n", o)
+		New(nil, "").record("n", o)
 		o.setToken(7)
 		if token, err := o.token(); err != nil || token != 7 {
 			t.Errorf("%s: %d, %v", text, token, err)

@@ -271,6 +271,27 @@ func rewrite(t *testing.T, k *kept, damage func(string) string) string {
 	return string(text)
 }
 
+func TestAFolderIsMadeWithThoseAboveIt(t *testing.T) {
+	top := t.TempDir()
+	dir := filepath.Join(top, "a", "b", "c")
+	for range 2 { // it may be there
+		if err := MakeDir(dir); err != nil {
+			t.Fatal(err)
+		}
+	}
+	info, err := os.Stat(dir)
+	if err != nil || !info.IsDir() || info.Mode().Perm() != 0o700 {
+		t.Errorf("%v, %v", info, err)
+	}
+	file := filepath.Join(top, "file")
+	if err := os.WriteFile(file, nil, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	if err := MakeDir(filepath.Join(file, "below")); err == nil {
+		t.Error("a folder below a file")
+	}
+}
+
 func TestABookThatCannotBeWrittenIsBrokenForGood(t *testing.T) {
 	k := open(t, limits)
 	k.record(claim(1), order(1, "a", "alice", 5, 5, 1))

@@ -114,6 +114,26 @@ func (f *file) rewrite(ch change) error {
 
 func (f *file) close() error { return f.f.Close() }
 
+// MakeDir makes a folder for books, and those above it that are missing, each of which is on disk afterwards: what is in a folder
+// that a power failure takes away is lost, however well it was synced.
+func MakeDir(dir string) error {
+	dir, err := filepath.Abs(dir)
+	if err != nil {
+		return err
+	}
+	above := filepath.Dir(dir)
+	if _, err := os.Stat(dir); err == nil || above == dir {
+		return err
+	}
+	if err := MakeDir(above); err != nil {
+		return err
+	}
+	if err := os.Mkdir(dir, 0o700); err != nil && !errors.Is(err, os.ErrExist) {
+		return err
+	}
+	return syncDir(above)
+}
+
 // syncDir makes a new name in a directory durable.
 func syncDir(dir string) error {
 	d, err := os.Open(dir)
