@@ -1,17 +1,14 @@
 package shardproxy
 
 import (
-	"errors"
 	"net"
 	"net/http"
 	"net/netip"
-	"os"
 	"runtime/debug"
 	"time"
 
 	"github.com/flotilla-dev/flotilla/internal/front"
 	"github.com/flotilla-dev/flotilla/internal/guard"
-	"github.com/flotilla-dev/flotilla/internal/h1"
 	"github.com/flotilla-dev/flotilla/internal/hop"
 	"github.com/flotilla-dev/flotilla/internal/problem"
 	"github.com/flotilla-dev/flotilla/services/shardproxy/layout"
@@ -21,7 +18,7 @@ import (
 type conn struct {
 	*proxy
 	front.Conn
-	seated  *seatedConn
+	seated  *front.Seated
 	secure  bool
 	peer    netip.Addr
 	trusted bool   // a proxy whose X-Forwarded-* are believed
@@ -34,8 +31,8 @@ type conn struct {
 	inside bool   // it counts among the shard's requests in flight
 }
 
-func newConn(p *proxy, seated *seatedConn, secure net.Conn) *conn {
-	c := &conn{proxy: p, seated: seated, secure: secure != nil, peer: seated.addr, text: seated.addr.String()}
+func newConn(p *proxy, seated *front.Seated, secure net.Conn) *conn {
+	c := &conn{proxy: p, seated: seated, secure: secure != nil, peer: seated.Addr, text: seated.Addr.String()}
 	c.trusted = p.cfg.Trusted.Trusts(c.peer)
 	c.Net, c.TCP, c.Limits = seated, seated.Conn, &p.limits
 	if secure != nil {
@@ -68,33 +65,29 @@ func (c *conn) contain() {
 // not one; then the client knows why.
 func (c *conn) await() bool {
 	if c.served { // before the first request the connection is opening
-		c.seated.seat.Enter(guard.Idle)
+		c.seated.Enter(guard.Idle)
 	}
 	began, err := c.Await(c.opening)
 	if !began {
 		return false
 	}
-	c.seated.seat.Enter(guard.Busy)
+	c.seated.Enter(guard.Busy)
 	c.begin()
 	if err == nil {
 		return true
 	}
 	defer c.metrics.active.Dec()
 	c.Request.Method = nil // what is there may be the request before
-	var malformed *h1.Error
-	switch {
-	case errors.As(err, &malformed):
-		c.refuse(problem.New(malformed.Status, malformed.Name, malformed.Detail), false)
-	case errors.Is(err, os.ErrDeadlineExceeded):
-		c.refuse(problem.New(http.StatusRequestTimeout, "too-slow", "the head of the request did not arrive in time"), false)
-	default:
+	if wrong := front.ExplainHead(err); wrong != nil {
+		c.refuse(wrong, false)
+	} else {
 		c.finish(statusGone)
 	}
 	return false
 }
 
 // opening tells the guard that the head of a request does not come at once.
-func (c *conn) opening() { c.seated.seat.Enter(guard.Opening) }
+func (c *conn) opening() { c.seated.Enter(guard.Opening) }
 
 // begin starts the account of a request.
 func (c *conn) begin() {

@@ -44,7 +44,8 @@ type proxy struct {
 	table    atomic.Pointer[table] // never nil when requests are served
 	inFlight atomic.Int64          // requests that the shards have now
 	closing  atomic.Bool           // answers ask clients to leave
-	date     atomic.Pointer[dateLine]
+	found    chan struct{}         // closed when the shards have replicas, or had none in time
+	dates    front.Dates
 
 	run  context.Context // of the upstreams
 	calm context.Context // of waiting for new ones; ends a moment before run

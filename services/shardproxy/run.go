@@ -2,10 +2,10 @@ package shardproxy
 
 import (
 	"context"
-	"strings"
 
 	"github.com/flotilla-dev/flotilla/internal/certs"
 	"github.com/flotilla-dev/flotilla/internal/country"
+	"github.com/flotilla-dev/flotilla/internal/front"
 	"github.com/flotilla-dev/flotilla/internal/guard"
 	"github.com/flotilla-dev/flotilla/internal/process"
 	"github.com/flotilla-dev/flotilla/internal/watch"
@@ -39,7 +39,7 @@ func Run(ctx context.Context, cfg Config) error {
 	calm, stopWaiting := context.WithCancel(run)
 	proxy := &proxy{cfg: &cfg, limits: cfg.limits(), log: p.Log, registry: p.Metrics, metrics: newMetrics(p.Metrics),
 		guard: guard.New(cfg.Connections, cfg.PerAddress), roots: roots, countries: countries,
-		recent: recent.New(cfg.RecentKeys, cfg.RecentFor, nil), standIn: cfg.Limits.Budget(), run: run, calm: calm, loads: map[string]*load{}}
+		recent: recent.New(cfg.RecentKeys, cfg.RecentFor, nil), standIn: cfg.Limits.Budget(), run: run, calm: calm, loads: map[string]*load{}, found: make(chan struct{})}
 	if err := proxy.first(text); err != nil {
 		proxy.end(stopWaiting, cancel)
 		p.Close()
@@ -55,6 +55,7 @@ func Run(ctx context.Context, cfg Config) error {
 	})
 	proxy.readyWithReplicas(p)
 	s := newServer(proxy)
+	s.Hold = func() { front.HoldOff(ctx, cfg.ListenAddr, proxy.found) }
 	p.Serve(s)
 	stop := context.AfterFunc(ctx, func() { proxy.drain(s) })
 	defer stop()
@@ -73,6 +74,7 @@ func (p *proxy) readyWithReplicas(process *process.Process) {
 			p.log.Warn("ready without all shards", "error", err)
 		}
 		ready.Open()
+		close(p.found)
 		return nil
 	})
 }
@@ -80,13 +82,9 @@ func (p *proxy) readyWithReplicas(process *process.Process) {
 // drain begins the end, before the listener is closed: answers ask clients to open their
 // next connection elsewhere. A listener that others share is left at once, so that the next
 // connection is surely not ours.
-func (p *proxy) drain(s *server) {
+func (p *proxy) drain(s *front.Server) {
 	p.closing.Store(true)
-	if strings.HasPrefix(p.cfg.ListenAddr, "fd:") {
-		s.mu.Lock()
-		defer s.mu.Unlock()
-		if s.listener != nil {
-			_ = s.listener.Close() // Shutdown closes it again, which is no harm
-		}
+	if front.Shared(p.cfg.ListenAddr) {
+		s.StopAccepting()
 	}
 }

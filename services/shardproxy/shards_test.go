@@ -10,6 +10,7 @@ import (
 	"strings"
 	"sync"
 	"sync/atomic"
+	"syscall"
 	"testing"
 
 	"github.com/flotilla-dev/flotilla/internal/sharding"
@@ -452,5 +453,41 @@ func TestTheKeyIsWhatTheFileSays(t *testing.T) {
 		if where.Shard == nil || *where.Shard != shardOf(c.want) || where.Owner != *where.Shard || where.Why == "" {
 			t.Errorf("%+v", where)
 		}
+	}
+}
+
+// Who has just been started does not tell clients 503 that another proxy could serve.
+func TestAProxyThatSharesItsListenerAcceptsWhenItHasReplicas(t *testing.T) {
+	t.Parallel()
+	ln, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer ln.Close()
+	file, err := ln.(*net.TCPListener).File()
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer file.Close()
+	fd, err := syscall.Dup(int(file.Fd()))
+	if err != nil {
+		t.Fatal(err)
+	}
+	a := newReplica(t, "a", nil)
+	a.status.Store(503)
+	w := begin(t, entry("a", a.addr()), map[string]string{"LISTEN_ADDR": fmt.Sprintf("fd:%d", fd)})
+	w.eventually("checked", func() bool { return a.checked.Load() > 1 })
+	answered := make(chan string, 1)
+	go func() {
+		conn := w.dial()
+		_, _ = io.WriteString(conn, "GET / HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n") // the answer tells
+		answer, _ := io.ReadAll(conn)
+		answered <- string(answer)
+	}()
+	checked := a.checked.Load()
+	w.eventually("checked again", func() bool { return a.checked.Load() > checked+3 })
+	a.status.Store(200)
+	if answer := <-answered; !strings.HasPrefix(answer, "HTTP/1.1 200 ") {
+		t.Errorf("%.100q", answer)
 	}
 }
