@@ -29,6 +29,12 @@ type conn struct {
 	key    []byte
 	shard  *shard // that the request was sent to, nil before
 	inside bool   // it counts among the shard's requests in flight
+
+	session      []byte    // whose context is part of the key; empty: none
+	refusedAt    time.Time // when a shard said last that it does not hold the session; zero: none did
+	firstRefused time.Time
+	pause        time.Duration // before the last question
+	scrap        [256]byte     // of answers that are not passed on
 }
 
 func newConn(p *proxy, seated *front.Seated, secure net.Conn) *conn {
@@ -93,6 +99,7 @@ func (c *conn) opening() { c.seated.Enter(guard.Opening) }
 func (c *conn) begin() {
 	c.Begin()
 	c.at, c.served, c.shard = time.Now(), true, nil
+	c.refusedAt, c.pause = time.Time{}, 0
 	c.metrics.active.Inc()
 }
 
@@ -137,14 +144,23 @@ func (c *conn) exchange() error {
 	c.Exchange.Timeout = c.cfg.AnswerTimeout
 	for {
 		t := c.table.Load()
-		c.key = t.key.Append(c.key[:0], c)
-		h := layout.Of(c.key)
-		c.recent.See(h)
-		err := c.send(t, h)
-		if err != hop.ErrUnavailable || c.table.Load() == t {
+		h, err := c.place(t)
+		if err != nil {
 			return err
 		}
-		// A shard of that table has left since. By the new one it may be another.
+		if c.refusedAt.IsZero() {
+			c.recent.See(h)
+		}
+		switch err = c.send(t, h); {
+		case err == nil && c.misdirected():
+			if err := c.follow(); err != nil {
+				return err
+			}
+		case err != hop.ErrUnavailable || c.table.Load() == t:
+			return err
+		}
+		// A shard of that table has left since, or does not hold the session any more. Now it
+		// may be another.
 	}
 }
 

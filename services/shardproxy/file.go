@@ -1,14 +1,13 @@
 package shardproxy
 
 import (
-	"github.com/flotilla-dev/flotilla/services/shardproxy/layout"
 	"github.com/flotilla-dev/flotilla/services/shardproxy/reshard"
 )
 
 // first loads the file that is there at the start. Without shards there is nothing to do,
 // so a file that is missing or wrong is an error.
 func (p *proxy) first(text []byte) error {
-	l, err := layout.Parse(text, p.cfg.lookup())
+	l, err := p.parse(text)
 	if err != nil {
 		return err
 	}

@@ -39,7 +39,8 @@ type proxy struct {
 	roots     *certs.Roots
 	countries *country.Table
 	recent    *recent.Sample
-	standIn   *retry.Budget // of requests that another shard is asked with
+	contexts  *lookups      // nil: keys have no context
+	standIn   *retry.Budget // of requests that another shard is asked with, or the same one once more
 
 	table    atomic.Pointer[table] // never nil when requests are served
 	inFlight atomic.Int64          // requests that the shards have now
@@ -81,7 +82,7 @@ const settle = 5 * time.Second
 
 // plan parses a layout and compares it with the one at work.
 func (p *proxy) plan(text []byte) (*layout.Placement, *reshard.Plan, error) {
-	l, err := layout.Parse(text, p.cfg.lookup())
+	l, err := p.parse(text)
 	if err != nil {
 		return nil, nil, err
 	}
@@ -298,8 +299,14 @@ func hex64(v uint64) string {
 	return "0000000000000000"[:16-len(text)] + text
 }
 
-// wait returns when every shard has a usable replica, or ctx ends.
+// wait returns when every shard has a usable replica, and the service for contexts one, or
+// ctx ends.
 func (p *proxy) wait(ctx context.Context) error {
+	if p.contexts != nil {
+		if err := p.contexts.pool.Wait(ctx); err != nil {
+			return err
+		}
+	}
 	for _, s := range p.table.Load().shards {
 		if err := s.Wait(ctx); err != nil {
 			return err

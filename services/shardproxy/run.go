@@ -35,10 +35,15 @@ func Run(ctx context.Context, cfg Config) error {
 	if err != nil {
 		return err
 	}
+	looked, err := openLookups(p, &cfg)
+	if err != nil {
+		p.Close()
+		return err
+	}
 	run, cancel := context.WithCancel(context.WithoutCancel(ctx))
 	calm, stopWaiting := context.WithCancel(run)
 	proxy := &proxy{cfg: &cfg, limits: cfg.limits(), log: p.Log, registry: p.Metrics, metrics: newMetrics(p.Metrics),
-		guard: guard.New(cfg.Connections, cfg.PerAddress), roots: roots, countries: countries,
+		guard: guard.New(cfg.Connections, cfg.PerAddress), roots: roots, countries: countries, contexts: looked,
 		recent: recent.New(cfg.RecentKeys, cfg.RecentFor, nil), standIn: cfg.Limits.Budget(), run: run, calm: calm, loads: map[string]*load{}, found: make(chan struct{})}
 	if err := proxy.first(text); err != nil {
 		proxy.end(stopWaiting, cancel)
