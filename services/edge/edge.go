@@ -122,6 +122,6 @@ func (e *edge) finish(r *route, entry *entry, span trace.Span) {
 	}
 	e.access.add(entry)
 	if span != nil {
-		endSpan(span, entry.status)
+		front.EndSpan(span, entry.status)
 	}
 }

@@ -7,6 +7,8 @@ import (
 	"runtime/debug"
 	"time"
 
+	"go.opentelemetry.io/otel/trace"
+
 	"github.com/flotilla-dev/flotilla/internal/front"
 	"github.com/flotilla-dev/flotilla/internal/guard"
 	"github.com/flotilla-dev/flotilla/internal/hop"
@@ -24,11 +26,13 @@ type conn struct {
 	trusted bool   // a proxy whose X-Forwarded-* are believed
 	text    string // of peer
 
-	at     time.Time // when the request was read
-	served bool      // a request was read before
-	key    []byte
-	shard  *shard // that the request was sent to, nil before
-	inside bool   // it counts among the shard's requests in flight
+	at       time.Time // when the request was read
+	served   bool      // a request was read before
+	key      []byte
+	shard    *shard     // that the request was sent to, nil before
+	span     trace.Span // nil: traces are not exported
+	standsIn bool       // shard is not the one that the key belongs to
+	inside   bool       // it counts among the shard's requests in flight
 
 	session      []byte    // whose context is part of the key; empty: none
 	refusedAt    time.Time // when a shard said last that it does not hold the session; zero: none did
@@ -99,7 +103,7 @@ func (c *conn) opening() { c.seated.Enter(guard.Opening) }
 func (c *conn) begin() {
 	c.Begin()
 	c.at, c.served, c.shard = time.Now(), true, nil
-	c.refusedAt, c.pause = time.Time{}, 0
+	c.span, c.standsIn, c.refusedAt, c.pause = nil, false, time.Time{}, 0
 	c.metrics.active.Inc()
 }
 
@@ -177,7 +181,7 @@ func (c *conn) send(t *table, h layout.Hash) error {
 		err = c.shard.Do(&c.Exchange)
 		if err == nil {
 			c.shard.reached()
-			if at != t.Owner(h) {
+			if c.standsIn = at != t.Owner(h); c.standsIn {
 				c.shard.load.standIns.Add(1)
 			}
 			return nil
@@ -243,6 +247,9 @@ func (c *conn) tunnel() {
 // finish ends the account of a request.
 func (c *conn) finish(status int) {
 	took := time.Since(c.at)
+	if c.span != nil {
+		c.endSpan(status)
+	}
 	if c.shard == nil {
 		c.metrics.refused.observe(status, took)
 		return

@@ -14,6 +14,7 @@ import (
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
+	"go.opentelemetry.io/otel/trace"
 
 	"github.com/flotilla-dev/flotilla/internal/certs"
 	"github.com/flotilla-dev/flotilla/internal/country"
@@ -47,6 +48,7 @@ type proxy struct {
 	closing  atomic.Bool           // answers ask clients to leave
 	found    chan struct{}         // closed when the shards have replicas, or had none in time
 	dates    front.Dates
+	tracer   trace.Tracer // nil: traces are not exported
 
 	run  context.Context // of the upstreams
 	calm context.Context // of waiting for new ones; ends a moment before run

@@ -3,6 +3,8 @@ package shardproxy
 import (
 	"context"
 
+	"go.opentelemetry.io/otel"
+
 	"github.com/flotilla-dev/flotilla/internal/certs"
 	"github.com/flotilla-dev/flotilla/internal/country"
 	"github.com/flotilla-dev/flotilla/internal/front"
@@ -45,6 +47,9 @@ func Run(ctx context.Context, cfg Config) error {
 	proxy := &proxy{cfg: &cfg, limits: cfg.limits(), log: p.Log, registry: p.Metrics, metrics: newMetrics(p.Metrics),
 		guard: guard.New(cfg.Connections, cfg.PerAddress), roots: roots, countries: countries, contexts: looked,
 		recent: recent.New(cfg.RecentKeys, cfg.RecentFor, nil), standIn: cfg.Limits.Budget(), run: run, calm: calm, loads: map[string]*load{}, found: make(chan struct{})}
+	if p.Tracing {
+		proxy.tracer = otel.Tracer("github.com/flotilla-dev/flotilla/services/shardproxy")
+	}
 	if err := proxy.first(text); err != nil {
 		proxy.end(stopWaiting, cancel)
 		p.Close()
