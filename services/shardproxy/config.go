@@ -36,7 +36,7 @@ type Config struct {
 
 	ConfigFile  string            `env:"SHARDPROXY_CONFIG_FILE,required" doc:"YAML file of the shards, reloaded when it changes"`
 	Loss        Loss              `env:"SHARDPROXY_SHARD_LOSS" envDefault:"next" doc:"next: while all replicas of a shard are away, the next shards in the order of each key stand in for it; fail: its keys get 503"`
-	CountryFile string            `env:"SHARDPROXY_COUNTRY_FILE" doc:"networks and their countries, for keys with country: CSV, or a MaxMind database where the name ends in .mmdb; read at the start; networks for documentation alone when empty"`
+	CountryFile string            `env:"SHARDPROXY_COUNTRY_FILE" doc:"networks and their countries, for keys with country: CSV, or a MaxMind database where the name ends in .mmdb; reloaded when it changes; networks for documentation alone when empty"`
 	Trusted     forwarded.Trusted `env:"SHARDPROXY_TRUSTED_PROXIES" doc:"networks and addresses, with commas, whose X-Forwarded-* fields are believed and passed on"`
 	ShardField  string            `env:"SHARDPROXY_SHARD_FIELD" doc:"field of every answer that names the shard it came from, such as X-Shard; none when empty"`
 

@@ -10,11 +10,12 @@ import (
 // metrics are the series that requests count. Label values are bounded: by the file of
 // shards and the classes of statuses.
 type metrics struct {
-	duration *prometheus.HistogramVec
-	refused  durations // requests that no shard was asked with
-	active   prometheus.Gauge
-	upgraded prometheus.Gauge
-	changes  *prometheus.CounterVec
+	duration  *prometheus.HistogramVec
+	refused   durations // requests that no shard was asked with
+	active    prometheus.Gauge
+	upgraded  prometheus.Gauge
+	changes   *prometheus.CounterVec
+	countries *prometheus.CounterVec // changes of their file
 	// misdirected are the answers 421 of shards that do not hold a session.
 	misdirected *prometheus.CounterVec
 }
@@ -30,11 +31,16 @@ func newMetrics(r prometheus.Registerer) *metrics {
 		changes: prometheus.NewCounterVec(prometheus.CounterOpts{
 			Name: "shardproxy_changes_total", Help: "Changes of the layout, by source (file or api) and result (applied or refused).",
 		}, []string{"source", "result"}),
+		countries: prometheus.NewCounterVec(prometheus.CounterOpts{
+			Name: "shardproxy_country_reloads_total", Help: "Changes of the file of countries, by result: applied or refused.",
+		}, []string{"result"}),
 		misdirected: prometheus.NewCounterVec(prometheus.CounterOpts{
 			Name: "shardproxy_misdirected_total", Help: "Requests that a shard answered with 421 because it does not hold the session, by what was done then: sent_again or refused.",
 		}, []string{"then"}),
 	}
-	r.MustRegister(m.duration, m.active, m.upgraded, m.changes, m.misdirected)
+	r.MustRegister(m.duration, m.active, m.upgraded, m.changes, m.countries, m.misdirected)
+	m.countries.WithLabelValues("applied")
+	m.countries.WithLabelValues("refused")
 	m.misdirected.WithLabelValues("sent_again")
 	m.misdirected.WithLabelValues("refused")
 	for _, source := range []string{"file", "api"} {

@@ -31,17 +31,16 @@ import (
 
 // A proxy is what all connections of the process share.
 type proxy struct {
-	cfg       *Config
-	limits    front.Limits
-	log       *slog.Logger
-	registry  prometheus.Registerer
-	metrics   *metrics
-	guard     *guard.Guard
-	roots     *certs.Roots
-	countries *country.Table
-	recent    *recent.Sample
-	contexts  *lookups      // nil: keys have no context
-	standIn   *retry.Budget // of requests that another shard is asked with, or the same one once more
+	cfg      *Config
+	limits   front.Limits
+	log      *slog.Logger
+	registry prometheus.Registerer
+	metrics  *metrics
+	guard    *guard.Guard
+	roots    *certs.Roots
+	recent   *recent.Sample
+	contexts *lookups      // nil: keys have no context
+	standIn  *retry.Budget // of requests that another shard is asked with, or the same one once more
 
 	table    atomic.Pointer[table] // never nil when requests are served
 	inFlight atomic.Int64          // requests that the shards have now
@@ -54,7 +53,8 @@ type proxy struct {
 	calm context.Context // of waiting for new ones; ends a moment before run
 	work sync.WaitGroup  // grows only while changing is held and run is not done
 
-	changing   sync.Mutex // held while the table is replaced, which may take a while; guards both below
+	changing   sync.Mutex // held while the table is replaced, which may take a while; guards all below
+	countries  *country.Table
 	generation int
 	loads      map[string]*load // by name of shard
 

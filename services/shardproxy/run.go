@@ -23,9 +23,9 @@ func Run(ctx context.Context, cfg Config) error {
 	if err != nil {
 		return err
 	}
-	countries := country.Documentation()
+	countries, countryFile := country.Documentation(), (*country.File)(nil)
 	if cfg.CountryFile != "" {
-		if countries, err = country.Open(cfg.CountryFile); err != nil {
+		if countries, countryFile, err = country.OpenFile(cfg.CountryFile); err != nil {
 			return err
 		}
 	}
@@ -63,6 +63,9 @@ func Run(ctx context.Context, cfg Config) error {
 		watch.File(ctx, cfg.ConfigFile, text, proxy.reload)
 		return nil
 	})
+	if countryFile != nil {
+		p.Go("countries", func(ctx context.Context) error { countryFile.Watch(ctx, proxy.locateBy); return nil })
+	}
 	proxy.readyWithReplicas(p)
 	s := newServer(proxy)
 	s.Hold = func() { front.HoldOff(ctx, cfg.ListenAddr, proxy.found) }
