@@ -2,14 +2,15 @@ package country
 
 import (
 	"bytes"
+	"context"
 	_ "embed" // the bundled table
 	"errors"
 	"fmt"
-	"io"
 	"net/netip"
-	"os"
 	"path/filepath"
 	"strings"
+
+	"github.com/flotilla-dev/flotilla/internal/watch"
 )
 
 // The bounds of a file.
@@ -34,32 +35,45 @@ func Documentation() *Table {
 
 // Open reads a table: a MaxMind database where the name ends in .mmdb, otherwise CSV.
 func Open(path string) (*Table, error) {
-	content, err := read(path, MaxFile)
+	content, err := watch.ReadUpTo(path, MaxFile)
 	if err != nil {
 		return nil, fmt.Errorf("read countries: %w", err)
 	}
-	parse := ReadCSV
+	return parse(path, content)
+}
+
+func parse(path string, content []byte) (*Table, error) {
+	read := ReadCSV
 	if strings.EqualFold(filepath.Ext(path), ".mmdb") {
-		parse = ReadMMDB
+		read = ReadMMDB
 	}
-	t, err := parse(content)
+	t, err := read(content)
 	if err != nil {
 		return nil, fmt.Errorf("countries of %s: %w", path, err)
 	}
 	return t, nil
 }
 
-func read(path string, most int64) ([]byte, error) {
-	f, err := os.Open(path)
+// A File is a table that is followed while others replace its file.
+type File struct {
+	path string
+	seen watch.Sum
+}
+
+// OpenFile is Open, and what follows the file.
+func OpenFile(path string) (*Table, *File, error) {
+	content, err := watch.ReadUpTo(path, MaxFile)
 	if err != nil {
-		return nil, err
+		return nil, nil, fmt.Errorf("read countries: %w", err)
 	}
-	defer f.Close()
-	content, err := io.ReadAll(io.LimitReader(f, most+1))
-	if err == nil && int64(len(content)) > most {
-		err = fmt.Errorf("%s has more than %d bytes", path, most)
-	}
-	return content, err
+	t, err := parse(path, content)
+	return t, &File{path, watch.Of(content)}, err
+}
+
+// Watch calls changed with the table of each new content until ctx ends, or with what is wrong
+// with it: nothing is taken of a file that has a mistake.
+func (f *File) Watch(ctx context.Context, changed func(*Table, error)) {
+	watch.FileUpTo(ctx, f.path, MaxFile, f.seen, func(content []byte) { changed(parse(f.path, content)) })
 }
 
 // ReadCSV reads lines network,country. Every wrong line is named, up to ten of them.

@@ -1,12 +1,14 @@
 package country
 
 import (
+	"context"
 	"fmt"
 	"net/netip"
 	"os"
 	"path/filepath"
 	"strings"
 	"testing"
+	"time"
 
 	"go.uber.org/goleak"
 	"pgregory.net/rapid"
@@ -156,12 +158,72 @@ func TestAFileIsReadByItsEnding(t *testing.T) {
 	if _, err := Open(filepath.Join(dir, "none.csv")); err == nil || !strings.Contains(err.Error(), "read countries: open ") {
 		t.Errorf("%v", err)
 	}
-	if content, err := read(csv, 15); err != nil || len(content) != 15 {
-		t.Errorf("%d bytes, %v", len(content), err)
+	large := filepath.Join(dir, "large.csv")
+	if err := os.WriteFile(large, nil, 0o600); err != nil {
+		t.Fatal(err)
 	}
-	if _, err := read(csv, 14); err == nil || !strings.Contains(err.Error(), "more than 14 bytes") {
+	if err := os.Truncate(large, MaxFile+1); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := Open(large); err == nil || !strings.Contains(err.Error(), "larger than") {
 		t.Errorf("%v", err)
 	}
+}
+
+// Of a file with a mistake nothing is taken; who follows it is told, and of the next good one.
+func TestAFileIsFollowedAndABrokenOneIsRefusedAsAWhole(t *testing.T) {
+	file := filepath.Join(t.TempDir(), "countries.csv")
+	write := func(text string) {
+		t.Helper()
+		if err := os.WriteFile(file+".new", []byte(text), 0o600); err != nil {
+			t.Fatal(err)
+		}
+		if err := os.Rename(file+".new", file); err != nil {
+			t.Fatal(err)
+		}
+	}
+	write("192.0.2.0/24,US")
+	if _, _, err := OpenFile(file + "x"); err == nil {
+		t.Error("a file that is not there is opened")
+	}
+	table, followed, err := OpenFile(file)
+	if err != nil {
+		t.Fatal(err)
+	}
+	addr := netip.MustParseAddr("192.0.2.9")
+	if got := table.Of(addr).String(); got != "US" {
+		t.Errorf("at first %s", got)
+	}
+	type change struct {
+		table *Table
+		err   error
+	}
+	ctx, cancel := context.WithCancel(t.Context())
+	changes, done := make(chan change, 10), make(chan struct{})
+	go func() {
+		defer close(done)
+		followed.Watch(ctx, func(t *Table, err error) { changes <- change{t, err} })
+	}()
+	next := func() change {
+		t.Helper()
+		select {
+		case c := <-changes:
+			return c
+		case <-time.After(20 * time.Second):
+			t.Fatal("nothing is told")
+			return change{}
+		}
+	}
+	write("192.0.2.0/24,FR\n192.0.2.0/33,FR")
+	if c := next(); c.table != nil || c.err == nil || !strings.Contains(c.err.Error(), "line 2") {
+		t.Errorf("broken: %v, %v", c.table, c.err)
+	}
+	write("192.0.2.0/24,FR")
+	if c := next(); c.err != nil || c.table.Of(addr).String() != "FR" {
+		t.Errorf("good: %v, %v", c.table, c.err)
+	}
+	cancel()
+	<-done
 }
 
 func FuzzReadCSV(f *testing.F) {

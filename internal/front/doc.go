@@ -22,4 +22,10 @@
 //	c.HangUp()
 //
 // A Conn belongs to one goroutine.
+//
+// A Server accepts connections, has package guard give each a seat, and drains them at the
+// end: answers ask clients to leave, idle connections are closed, requests in progress are
+// waited for. Who shares a listener with others of its kind accepts from it when it has
+// somebody to ask (HoldOff), and leaves it first. Explain and Refusal are what clients
+// are told instead of an answer.
 package front

@@ -12,6 +12,8 @@
 //	country      the country of that address, by a country.Table
 //	header:NAME  a header field; several lines of it are joined with ", ", as in nginx's $http_name
 //	cookie:NAME  a cookie, as in nginx's $cookie_name; its name has the case that it is given in
+//	context:…    what somebody else knows of the session that header:NAME or cookie:NAME names, such as
+//	             context:cookie:player: the region that a player is in. Whoever places keys looks it up
 //
 // Which one is right is a question of what the answer depends on. Requests that get the same answer should have the
 // same key, or every shard computes and keeps it again: so a key holds no more than the answer depends on, and an address
@@ -34,6 +36,7 @@
 // A request may lack what the key wants: the cookie, the field, a known country. An empty value counts as missing.
 //
 //   - While one part is there, the missing ones are empty: a key country+path still spreads by path.
+//   - A session of which nothing is known is its own context. It keeps to one shard, and so do all programs that look it up.
 //   - When all are missing the key is uri. Were it empty, all such requests would fall on one shard, and a robot without
 //     cookies would be enough to make it hot.
 //

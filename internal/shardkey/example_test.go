@@ -49,5 +49,5 @@ func Example() {
 func ExampleParse() {
 	_, err := shardkey.Parse("heder:X-Region+path")
 	fmt.Println(err)
-	// Output: key "heder:X-Region+path": part 1, "heder:X-Region": want uri, path, client, country, header:NAME or cookie:NAME
+	// Output: key "heder:X-Region+path": part 1, "heder:X-Region": want uri, path, client, country, header:NAME, cookie:NAME, context:header:NAME or context:cookie:NAME
 }

@@ -40,8 +40,12 @@ func Parse(text string) (Key, error) {
 			return Key{}, fmt.Errorf("key %q: more than %d parts", short(text), MaxParts)
 		}
 		p, err := parsePart(item)
-		if err == nil && slices.Contains(key.parts, p) {
+		switch {
+		case err != nil:
+		case slices.Contains(key.parts, p):
 			err = errors.New("it is there twice")
+		case p.source == inContext && key.UsesContext():
+			err = errors.New("a key has one context")
 		}
 		if err != nil {
 			wrong = append(wrong, fmt.Errorf("key %q: part %d, %q: %w", short(text), i+1, short(item), err))
@@ -88,6 +92,19 @@ func (k Key) In(countries *country.Table) Key {
 // UsesCountry tells whether the key has a country, and so is of no use without a table.
 func (k Key) UsesCountry() bool { return k.has(byCountry) }
 
+// UsesContext tells whether the key has the context of a session, see AppendIn.
+func (k Key) UsesContext() bool { return k.has(inContext) }
+
+// SessionPart is what names the session whose context is a part of the key, such as cookie:player; "" without one.
+func (k Key) SessionPart() string {
+	for _, p := range k.parts {
+		if p.source == inContext {
+			return part{source: p.session, name: p.name}.String()
+		}
+	}
+	return ""
+}
+
 // UsesClient tells whether the key depends on the address of the client.
 func (k Key) UsesClient() bool { return k.has(byCountry) || k.has(client) }
 
@@ -95,15 +112,34 @@ func (k Key) has(source source) bool {
 	return slices.ContainsFunc(k.parts, func(p part) bool { return p.source == source })
 }
 
+// AppendSession adds what names the session of a request whose context is a part of the key: nothing where the
+// request names none, or the key has no context.
+func (k Key) AppendSession(to []byte, r Request) []byte {
+	for _, p := range k.parts {
+		if p.source == inContext {
+			return p.append(to, r, nil)
+		}
+	}
+	return to
+}
+
 // Append adds the key of a request to a buffer and returns it. It allocates only where the buffer is too small.
-func (k Key) Append(to []byte, r Request) []byte {
+// A session stands for its own context.
+func (k Key) Append(to []byte, r Request) []byte { return k.AppendIn(to, r, nil) }
+
+// AppendIn is Append for a request whose session was found to have a context; nil: it has none.
+func (k Key) AppendIn(to []byte, r Request, context []byte) []byte {
 	begin, found := len(to), false
 	for i, p := range k.parts {
 		if i > 0 {
 			to = append(to, ' ')
 		}
 		before := len(to)
-		to = p.append(to, r, k.countries)
+		if p.source == inContext && context != nil {
+			to = append(to, context...)
+		} else {
+			to = p.append(to, r, k.countries)
+		}
 		found = found || len(to) > before
 	}
 	if !found {

@@ -6,9 +6,6 @@ import (
 	"net"
 	"net/http"
 	"net/netip"
-	"os"
-	"os/exec"
-	"path/filepath"
 	"testing"
 	"time"
 
@@ -25,26 +22,13 @@ var nginxKeys = []struct{ ours, theirs string }{
 // TestRealNginxMakesTheSameKeys lets a real nginx say what it would hash.
 func TestRealNginxMakesTheSameKeys(t *testing.T) {
 	t.Parallel()
-	program := realserver.Find(t, "nginx", "keys are NOT compared with it here")
-	dir, addr := t.TempDir(), nettest.Refuse(t)
+	addr := nettest.Refuse(t)
 	fields := ""
 	for i, k := range nginxKeys {
 		fields += fmt.Sprintf("add_header X-Key-%d %q always;\n", i, "<"+k.theirs+">")
 	}
-	conf := fmt.Sprintf(`daemon off; master_process off; error_log %[1]s/error.log; pid %[1]s/pid; worker_processes 1;
-events { worker_connections 64; }
-http {
-	access_log off; merge_slashes on;
-	client_body_temp_path %[1]s/a; proxy_temp_path %[1]s/b; fastcgi_temp_path %[1]s/c; uwsgi_temp_path %[1]s/d; scgi_temp_path %[1]s/e;
-	server { listen %[2]s; location / { %[3]s return 204; } }
-}`, dir, addr, fields)
-	file := filepath.Join(dir, "nginx.conf")
-	if err := os.WriteFile(file, []byte(conf), 0o600); err != nil {
-		t.Fatal(err)
-	}
-	cmd := exec.Command(program, "-e", filepath.Join(dir, "error.log"), "-p", dir, "-c", file)
-	cmd.Stderr = os.Stderr
-	realserver.Start(t, cmd, addr)
+	realserver.Nginx(t, "keys are NOT compared with it here", addr,
+		fmt.Sprintf("merge_slashes on; server { listen %s; location / { %s return 204; } }", addr, fields))
 	for _, r := range []*request{
 		{target: "/", fields: http.Header{"X-Region": {"eu"}, "Cookie": {"session=1"}}},
 		{target: "/a//b/../c%2F%c3%a9?x=1&y?", fields: http.Header{"X-Region": {"eu west"}, "Cookie": {"a=1; session=abc%3D; b=2"}}},

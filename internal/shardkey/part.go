@@ -20,22 +20,27 @@ const (
 	byCountry source = "country"
 	header    source = "header"
 	cookie    source = "cookie"
+	inContext source = "context"
 )
 
 // A part is one source of a key, with the name of the field or the cookie.
 type part struct {
-	source source
-	name   string
+	source  source
+	name    string
+	session source // of a context: whether its session is named by a header field or a cookie
 }
 
-var errUnknown = errors.New("want uri, path, client, country, header:NAME or cookie:NAME")
+var (
+	errUnknown = errors.New("want uri, path, client, country, header:NAME, cookie:NAME, context:header:NAME or context:cookie:NAME")
+	errSession = errors.New("want what names the session after context:, header:NAME or cookie:NAME")
+)
 
 // maxName bounds the name of a field or cookie.
 const maxName = 128
 
 func parsePart(text string) (part, error) {
 	kind, name, named := strings.Cut(text, ":")
-	switch p := (part{source(kind), name}); p.source {
+	switch p := (part{source: source(kind), name: name}); p.source {
 	case uri, path, client, byCountry:
 		if named {
 			return part{}, fmt.Errorf("%s takes no name", kind)
@@ -49,8 +54,22 @@ func parsePart(text string) (part, error) {
 			p.name = textproto.CanonicalMIMEHeaderKey(name)
 		}
 		return p, nil
+	case inContext:
+		return parseContext(name)
 	}
 	return part{}, errUnknown
+}
+
+// parseContext reads what names the session whose context is the part.
+func parseContext(text string) (part, error) {
+	of, err := parsePart(text)
+	switch {
+	case errors.Is(err, errUnknown), err == nil && of.source != header && of.source != cookie:
+		return part{}, errSession
+	case err != nil:
+		return part{}, err
+	}
+	return part{source: inContext, name: of.name, session: of.source}, nil
 }
 
 // others are what a token of RFC 9110 has beside letters and digits, less the plus sign that joins parts.
@@ -67,15 +86,22 @@ func token(name string) bool {
 }
 
 func (p part) String() string {
-	if p.name == "" {
+	switch {
+	case p.name == "":
 		return string(p.source)
+	case p.session != "":
+		return string(p.source) + ":" + string(p.session) + ":" + p.name
 	}
 	return string(p.source) + ":" + p.name
 }
 
 // append adds the part, or nothing where the request has none.
 func (p part) append(to []byte, r Request, countries *country.Table) []byte {
-	switch p.source {
+	kind := p.source
+	if kind == inContext {
+		kind = p.session
+	}
+	switch kind {
 	case uri:
 		return append(to, r.Target()...)
 	case path:

@@ -45,7 +45,13 @@ func parse(t testing.TB, text string) Key {
 func TestEveryWrongPartIsNamed(t *testing.T) {
 	t.Parallel()
 	for text, want := range map[string][]string{
-		"":                                   {`key "": part 1, "": want uri, path, client, country, header:NAME or cookie:NAME`},
+		"":                                   {`key "": part 1, "": want uri, path, client, country, header:NAME, cookie:NAME, context:header:NAME or context:cookie:NAME`},
+		"context":                            {`want what names the session after context:`},
+		"context:path":                       {`part 1, "context:path": want what names the session after context:`},
+		"context:context:cookie:a":           {`want what names the session after context:`},
+		"context:cookie:":                    {`want the name of a cookie after cookie:`},
+		"context:cookie:a+context:cookie:b":  {`part 2, "context:cookie:b": a key has one context`},
+		"context:cookie:a+context:cookie:a":  {`it is there twice`},
 		"heder:X+path":                       {`key "heder:X+path": part 1, "heder:X": want uri, path`},
 		"URI":                                {`part 1, "URI": want uri`},
 		"path+":                              {`part 2, "": want uri`},
@@ -127,10 +133,38 @@ func TestAClientIsWrittenOneWay(t *testing.T) {
 	}
 }
 
+// The context is looked up by whoever places keys. What it is of is told by the request.
+func TestAContextStandsWhereItsSessionWould(t *testing.T) {
+	t.Parallel()
+	r := &request{target: "/go?north", fields: http.Header{"X-Player": {"p7"}, "Cookie": {"a=1; player=p8"}}}
+	for _, c := range []struct{ key, session, none, north string }{
+		{"context:header:x-player", "p7", "p7", "north"},
+		{"context:cookie:player", "p8", "p8", "north"},
+		{"context:cookie:player+path", "p8", "p8 /go", "north /go"},
+		{"path+context:header:X-Player", "p7", "/go p7", "/go north"},
+		{"context:cookie:none", "", "/go?north", "north"},
+		{"path", "", "/go", "/go"},
+	} {
+		k := parse(t, c.key)
+		if got := string(k.AppendSession([]byte("b:"), r)); got != "b:"+c.session {
+			t.Errorf("%s: the session is %q, want %q", c.key, got, c.session)
+		}
+		if got := string(k.Append([]byte("b:"), r)); got != "b:"+c.none {
+			t.Errorf("%s: without a context %q, want %q", c.key, got, c.none)
+		}
+		if got := string(k.AppendIn([]byte("b:"), r, []byte("north"))); got != "b:"+c.north {
+			t.Errorf("%s: in the north %q, want %q", c.key, got, c.north)
+		}
+		if k.UsesContext() != strings.Contains(c.key, "context") || k.UsesContext() != (k.SessionPart() != "") || !strings.Contains(k.String(), k.SessionPart()) || !strings.EqualFold(k.String(), c.key) {
+			t.Errorf("%s is %v", c.key, k)
+		}
+	}
+}
+
 // Robots without the cookie must not make one shard hot.
 func TestRequestsThatLackThePartHaveManyKeys(t *testing.T) {
 	t.Parallel()
-	for _, key := range []string{"cookie:session", "header:X-User", "country", "client", "header:X-User+cookie:session"} {
+	for _, key := range []string{"cookie:session", "header:X-User", "country", "client", "header:X-User+cookie:session", "context:cookie:session"} {
 		k, seen := parse(t, key), map[string]bool{}
 		for _, target := range []string{"/a", "/b", "/c?d", "/c?e"} {
 			seen[string(k.Append(nil, &request{target: target}))] = true
@@ -196,7 +230,7 @@ func TestWhatIsNoPartDoesNotCount(t *testing.T) {
 }
 
 func FuzzParse(f *testing.F) {
-	for _, s := range []string{"uri", "country+path", "header:X-Region+path", "cookie:s+client", "header:a+header:b", "path++", "header:"} {
+	for _, s := range []string{"uri", "country+path", "header:X-Region+path", "cookie:s+client", "header:a+header:b", "path++", "header:", "context:cookie:s+path", "context:header:"} {
 		f.Add(s)
 	}
 	f.Fuzz(func(t *testing.T, text string) {
@@ -216,7 +250,7 @@ func FuzzAppend(f *testing.F) {
 	f.Add("*", "", ";;==;s", "s")
 	f.Fuzz(func(t *testing.T, target, field, cookies, name string) {
 		r := &request{target: target, fields: http.Header{"X-A": {field}, "Cookie": {cookies}}, client: netip.MustParseAddr("192.0.2.1")}
-		for _, text := range []string{"path", "country+path", "header:X-A", "cookie:s", "cookie:s+header:X-A"} {
+		for _, text := range []string{"path", "country+path", "header:X-A", "cookie:s", "cookie:s+header:X-A", "context:cookie:s"} {
 			first := parse(t, text).Append(nil, r)
 			if target != "" && len(first) == 0 && text != "path" {
 				t.Errorf("%s: an empty key", text)
@@ -246,7 +280,7 @@ func (b *bare) Field(name string, n int) ([]byte, bool) {
 
 var bareRequest = &bare{[]byte("/word/fleet?lang=en"), []byte("eu-west"), []byte("theme=dark; session=0192f3a1c4de")}
 
-var allKeys = []string{"uri", "path", "client", "country+path", "header:X-Region+path", "cookie:session"}
+var allKeys = []string{"uri", "path", "client", "country+path", "header:X-Region+path", "cookie:session", "context:cookie:session"}
 
 func TestAKeyAllocatesNothing(t *testing.T) {
 	buffer := make([]byte, 0, 256)

@@ -8,8 +8,8 @@
 package watch
 
 import (
-	"bytes"
 	"context"
+	"crypto/sha256"
 	"fmt"
 	"io"
 	"os"
@@ -29,18 +29,21 @@ const Settle = 20 * time.Millisecond
 const MaxSize = 4 << 20
 
 // Read returns the content of path, or an error when it is larger than MaxSize.
-func Read(path string) ([]byte, error) {
+func Read(path string) ([]byte, error) { return ReadUpTo(path, MaxSize) }
+
+// ReadUpTo is Read with another bound, for data that is large by nature.
+func ReadUpTo(path string, most int64) ([]byte, error) {
 	f, err := os.Open(path)
 	if err != nil {
 		return nil, err
 	}
 	defer f.Close()
-	b, err := io.ReadAll(io.LimitReader(f, MaxSize+1))
+	b, err := io.ReadAll(io.LimitReader(f, most+1))
 	if err != nil {
 		return nil, fmt.Errorf("read %s: %w", path, err)
 	}
-	if len(b) > MaxSize {
-		return nil, fmt.Errorf("read %s: larger than %d bytes", path, MaxSize)
+	if int64(len(b)) > most {
+		return nil, fmt.Errorf("read %s: larger than %d bytes", path, most)
 	}
 	return b, nil
 }
@@ -51,15 +54,26 @@ func Read(path string) ([]byte, error) {
 // A file that vanishes or cannot be read is no change: whoever uses it keeps
 // what he has. changed is called from one goroutine only.
 func File(ctx context.Context, path string, seen []byte, changed func(content []byte)) {
+	FileUpTo(ctx, path, MaxSize, Of(seen), changed)
+}
+
+// A Sum stands for content that is too large to be kept for a comparison.
+type Sum [sha256.Size]byte
+
+// Of is the sum of content.
+func Of(content []byte) Sum { return sha256.Sum256(content) }
+
+// FileUpTo is File with another bound of the size, for data that is large by nature.
+func FileUpTo(ctx context.Context, path string, most int64, seen Sum, changed func(content []byte)) {
 	tick := time.NewTicker(Interval)
 	defer tick.Stop()
 	var last os.FileInfo
 	for {
 		if now, err := os.Stat(path); err == nil && !same(last, now) {
-			if content, ok := settled(ctx, path, seen); ok {
+			if content, sum, ok := settled(ctx, path, most, seen); ok {
 				last = now
-				if !bytes.Equal(content, seen) {
-					seen = content
+				if sum != seen {
+					seen = sum
 					changed(content)
 				}
 			}
@@ -74,18 +88,19 @@ func File(ctx context.Context, path string, seen []byte, changed func(content []
 
 // settled reads path, twice when it holds something else than seen. It says no
 // to a file that cannot be read and to one that is being written.
-func settled(ctx context.Context, path string, seen []byte) ([]byte, bool) {
-	content, err := Read(path)
-	if err != nil || bytes.Equal(content, seen) {
-		return content, err == nil
+func settled(ctx context.Context, path string, most int64, seen Sum) ([]byte, Sum, bool) {
+	content, err := ReadUpTo(path, most)
+	sum := Of(content)
+	if err != nil || sum == seen {
+		return content, sum, err == nil
 	}
 	select {
 	case <-ctx.Done():
-		return nil, false
+		return nil, sum, false
 	case <-time.After(Settle):
 	}
-	again, err := Read(path)
-	return again, err == nil && bytes.Equal(content, again)
+	again, err := ReadUpTo(path, most)
+	return again, sum, err == nil && Of(again) == sum
 }
 
 // same tells that a file was surely not written between two looks at it. A

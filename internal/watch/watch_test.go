@@ -5,6 +5,8 @@ import (
 	"os"
 	"path/filepath"
 	"slices"
+	"strings"
+	"sync"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -121,6 +123,33 @@ func TestFileSeesSymlinkSwap(t *testing.T) {
 		t.Fatal(err)
 	}
 	expect(t, got, "v2")
+}
+
+// What is larger than a configuration may be has to be asked for.
+func TestALargeFileIsFollowedByWhoSaysHowLargeItMayBe(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "f")
+	write(t, path, "small")
+	large := strings.Repeat("x", watch.MaxSize+1)
+	synctest.Test(t, func(t *testing.T) {
+		ctx, cancel := context.WithCancel(t.Context())
+		var small, all []int
+		var work sync.WaitGroup
+		work.Go(func() { watch.File(ctx, path, []byte("small"), func(b []byte) { small = append(small, len(b)) }) })
+		work.Go(func() {
+			watch.FileUpTo(ctx, path, watch.MaxSize+1, watch.Of([]byte("small")), func(b []byte) { all = append(all, len(b)) })
+		})
+		write(t, path, large)
+		time.Sleep(3 * watch.Interval)
+		write(t, path, large+"x") // is too large for both
+		time.Sleep(3 * watch.Interval)
+		write(t, path, "other")
+		time.Sleep(3 * watch.Interval)
+		cancel()
+		work.Wait()
+		if !slices.Equal(small, []int{5}) || !slices.Equal(all, []int{len(large), 5}) {
+			t.Errorf("reported %v and %v", small, all)
+		}
+	})
 }
 
 func TestReadRefusesHugeFile(t *testing.T) {

@@ -16,6 +16,7 @@ func h3() proof.Pattern {
 		{Name: "placement", Question: "How many of 10,000 URIs does shardproxy send elsewhere than nginx with hash $request_uri consistent: equal weights, weights, one server down?", Run: placedAsNginx},
 		{Name: "rates", Question: "How many requests per second does shardproxy pass on, beside nginx with hash … consistent and beside a plain httputil.ReverseProxy?", Run: shardedRates},
 		{Name: "reshard", Question: "What do users notice when a shard joins, drains, leaves, loses a replica, and is lost?", Run: reshardUnderLoad},
+		{Name: "game", Question: "In a game world whose players are sharded by the region that they are in: do neighbours share a shard, and what is lost or done twice when players walk on while they play?", Run: playersMove},
 	}}
 }
 

@@ -1,10 +1,8 @@
 package edge
 
 import (
-	"errors"
 	"net"
 	"net/http"
-	"os"
 	"runtime/debug"
 	"time"
 
@@ -21,7 +19,7 @@ import (
 type conn struct {
 	*edge
 	front.Conn
-	seated *seatedConn // the TCP connection
+	seated *front.Seated // the TCP connection
 	secure bool
 	peer   peer
 	sni    string
@@ -41,7 +39,7 @@ type knownHost struct {
 
 // newConn returns a connection of the edge: plain, or secure with the name that
 // its handshake asked for.
-func newConn(e *edge, seated *seatedConn, secure net.Conn, p peer, sni string) *conn {
+func newConn(e *edge, seated *front.Seated, secure net.Conn, p peer, sni string) *conn {
 	c := &conn{edge: e, seated: seated, secure: secure != nil, peer: p, sni: sni}
 	c.Net, c.TCP, c.Limits, c.Outermost = seated, seated.Conn, &e.limits, true
 	if secure != nil {
@@ -71,31 +69,27 @@ func (c *conn) contain() {
 // or it is not one; then the client knows why.
 func (c *conn) await() bool {
 	if c.entry.status != 0 { // before the first request the connection is opening
-		c.seated.seat.Enter(guard.Idle)
+		c.seated.Enter(guard.Idle)
 	}
 	began, err := c.Await(c.opening)
 	if !began {
 		return false
 	}
-	c.seated.seat.Enter(guard.Busy)
+	c.seated.Enter(guard.Busy)
 	if err == nil {
 		return true
 	}
 	c.begin()
-	var malformed *h1.Error
-	switch {
-	case errors.As(err, &malformed):
-		c.refuse(nil, problem.New(malformed.Status, malformed.Name, malformed.Detail), false)
-	case errors.Is(err, os.ErrDeadlineExceeded):
-		c.refuse(nil, problem.New(http.StatusRequestTimeout, "too-slow", "the head of the request did not arrive in time"), false)
-	default:
+	if wrong := front.ExplainHead(err); wrong != nil {
+		c.refuse(nil, wrong, false)
+	} else {
 		c.gaveUp(nil)
 	}
 	return false
 }
 
 // opening tells the guard that the head of a request does not come at once.
-func (c *conn) opening() { c.seated.seat.Enter(guard.Opening) }
+func (c *conn) opening() { c.seated.Enter(guard.Opening) }
 
 // begin starts the account of a request.
 func (c *conn) begin() {

@@ -40,23 +40,7 @@ type edge struct {
 
 	found   chan struct{} // closed when the upstreams have replicas, or had none in time
 	closing atomic.Bool   // answers ask clients to leave
-	date    atomic.Pointer[dateLine]
-}
-
-// dateLine is the Date field of one second.
-type dateLine struct {
-	second int64
-	line   []byte
-}
-
-// appendDate appends a Date field.
-func (e *edge) appendDate(b []byte, now time.Time) []byte {
-	d := e.date.Load()
-	if second := now.Unix(); d == nil || d.second != second {
-		d = &dateLine{second, []byte("Date: " + now.UTC().Format(http.TimeFormat) + "\r\n")}
-		e.date.Store(d)
-	}
-	return append(b, d.line...)
+	dates   front.Dates
 }
 
 // elsewhere is the HTTP/3 address of an edge whose fellow behind the same public
@@ -138,6 +122,6 @@ func (e *edge) finish(r *route, entry *entry, span trace.Span) {
 	}
 	e.access.add(entry)
 	if span != nil {
-		endSpan(span, entry.status)
+		front.EndSpan(span, entry.status)
 	}
 }

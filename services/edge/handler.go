@@ -10,6 +10,7 @@ import (
 
 	"go.opentelemetry.io/otel/trace"
 
+	"github.com/flotilla-dev/flotilla/internal/front"
 	"github.com/flotilla-dev/flotilla/internal/h1"
 	"github.com/flotilla-dev/flotilla/internal/hop"
 	"github.com/flotilla-dev/flotilla/internal/problem"
@@ -86,7 +87,7 @@ func (s *stream) serve() {
 	}
 	if err != nil {
 		s.entry.retries = s.x.Retries
-		if wrong := explain(err); wrong != nil {
+		if wrong := front.Explain(err, theService); wrong != nil {
 			s.refuse(route, wrong)
 			return
 		}

@@ -17,6 +17,7 @@ import (
 	"github.com/quic-go/quic-go"
 	h3 "github.com/quic-go/quic-go/http3"
 
+	"github.com/flotilla-dev/flotilla/internal/front"
 	"github.com/flotilla-dev/flotilla/internal/guard"
 )
 
@@ -79,7 +80,7 @@ func newQUIC(e *edge, udp net.PacketConn, config *tls.Config) (*quicServer, erro
 			q.mu.Lock()
 			defer q.mu.Unlock()
 			return withSession(ctx, &session{
-				peer: newPeer(remote(c.RemoteAddr()), e.trusted), sni: serverName(c.ConnectionState().TLS), seat: q.seats[c],
+				peer: newPeer(front.Remote(c.RemoteAddr()), e.trusted), sni: serverName(c.ConnectionState().TLS), seat: q.seats[c],
 			})
 		},
 	}
@@ -103,7 +104,7 @@ func (q *quicServer) Accept(ctx context.Context) (*quic.Conn, error) {
 			return nil, err
 		}
 		excess := func() { _ = c.CloseWithError(quic.ApplicationErrorCode(h3.ErrCodeExcessiveLoad), "") }
-		seat := q.guard.Admit(remote(c.RemoteAddr()), func() { go excess() })
+		seat := q.guard.Admit(front.Remote(c.RemoteAddr()), func() { go excess() })
 		if seat == nil {
 			excess()
 			continue

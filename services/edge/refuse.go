@@ -1,7 +1,6 @@
 package edge
 
 import (
-	"encoding/json"
 	"net/http"
 	"strconv"
 
@@ -16,24 +15,13 @@ func (c *conn) refuse(r *route, p *problem.Problem, bodyOver bool) bool {
 		c.Linger, c.Request.Close = true, true
 	}
 	c.entry.status = p.Status
-	body, err := json.Marshal(p)
-	if err != nil {
-		body = nil
-	}
-	out := front.AppendStatus(make([]byte, 0, 1024), p.Status, nil)
-	out = append(out, "Content-Type: "+problem.ContentType+"\r\nCache-Control: no-store\r\nX-Content-Type-Options: nosniff\r\n"...)
-	if after := p.RetryAfterSeconds(); after != "" {
-		out = append(out, "Retry-After: "+after+"\r\n"...)
-	}
-	if p.Status == http.StatusMethodNotAllowed {
-		out = append(out, "Allow: GET, HEAD, POST, PUT, PATCH, DELETE, OPTIONS\r\n"...)
-	}
+	out, body := front.Refusal(p)
 	return c.answer(r, out, body)
 }
 
 // answer ends a head that the edge itself gives, and sends it with the body.
 func (c *conn) answer(r *route, out, body []byte) bool {
-	out = c.appendDate(out, c.entry.at)
+	out = c.dates.Append(out, c.entry.at)
 	if c.secure {
 		out = append(out, c.always...)
 	}
@@ -50,11 +38,14 @@ func (c *conn) answer(r *route, out, body []byte) bool {
 	return err == nil && c.persists()
 }
 
+// theService is what clients call whom they ask.
+const theService = "the service"
+
 // refuseError answers for an exchange that failed, if anybody is there to be
 // answered.
 func (c *conn) refuseError(r *route, err error) bool {
 	c.entry.retries = c.Exchange.Retries
-	p := explain(err)
+	p := front.Explain(err, theService)
 	if p == nil {
 		c.gaveUp(r)
 		return false

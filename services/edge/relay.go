@@ -29,7 +29,7 @@ func (c *conn) appendAnswerHead(out []byte, a front.Answer) []byte {
 		}
 	}
 	if !dated {
-		out = c.appendDate(out, c.entry.at)
+		out = c.dates.Append(out, c.entry.at)
 	}
 	out = c.AppendFraming(out, a)
 	out = append(out, c.always...)

@@ -17,21 +17,15 @@ func (c *conn) prepare(r *route) error {
 	x.Head = append(x.Head, " HTTP/1.1\r\nHost: "...)
 	x.Head = append(x.Head, q.Host...)
 	x.Head = append(x.Head, '\r', '\n')
-	var parent []byte
 	var forwarded string
 	for i := range q.Fields {
 		field := &q.Fields[i]
 		switch field.Kind {
-		case h1.Host, h1.Expect, h1.Forwarding, h1.TraceState:
+		case h1.Host, h1.Expect, h1.Forwarding, h1.TraceParent, h1.TraceState:
 			continue
 		case h1.ForwardedFor:
 			if c.peer.trusted {
 				forwarded = joinList(forwarded, string(field.Value))
-			}
-			continue
-		case h1.TraceParent:
-			if validParent(field.Value) {
-				parent = field.Value
 			}
 			continue
 		}
@@ -40,7 +34,7 @@ func (c *conn) prepare(r *route) error {
 		}
 	}
 	x.Head = c.appendOwn(x.Head, forwarded)
-	x.Head = c.appendTrace(x.Head, parent, r)
+	x.Head = c.appendTrace(x.Head, r)
 	x.Timeout = r.timeout
 	return c.Complete(r.limit)
 }
@@ -76,23 +70,23 @@ func (c *conn) appendOwn(b []byte, forwarded string) []byte {
 }
 
 // appendTrace continues the client's trace, or begins one.
-func (c *conn) appendTrace(b, parent []byte, r *route) []byte {
+func (c *conn) appendTrace(b []byte, r *route) []byte {
+	parent := c.Parent()
+	continued := parent != nil
 	if c.tracer != nil {
 		c.span, parent = c.edge.span(parent, c.Request.Method, r.label, http1)
 	}
 	b = append(b, "traceparent: "...)
 	at := len(b)
 	if parent == nil {
-		b = appendParent(b)
+		b = front.AppendParent(b)
 	} else {
 		b = append(b, parent...)
-		for i := range c.Request.Fields {
-			if field := &c.Request.Fields[i]; field.Kind == h1.TraceState {
-				b = append(b, "\r\ntracestate: "...)
-				b = append(b, field.Value...)
-			}
-		}
 	}
 	c.entry.trace = append(c.entry.trace[:0], b[at+3:at+35]...)
-	return append(b, '\r', '\n')
+	b = append(b, '\r', '\n')
+	if continued {
+		b = c.AppendState(b)
+	}
+	return b
 }

@@ -6,12 +6,11 @@ import (
 	"errors"
 	"fmt"
 	"net"
-	"strings"
-	"time"
 
 	"go.opentelemetry.io/otel"
 
 	"github.com/flotilla-dev/flotilla/internal/certs"
+	"github.com/flotilla-dev/flotilla/internal/front"
 	"github.com/flotilla-dev/flotilla/internal/guard"
 	"github.com/flotilla-dev/flotilla/internal/process"
 	"github.com/flotilla-dev/flotilla/internal/watch"
@@ -56,33 +55,14 @@ func Run(ctx context.Context, cfg Config) error {
 	return p.Run(ctx)
 }
 
-// holdOff bounds how long an edge lets others accept from a socket that they share. If
-// there is nobody else, an answer of 503 says more than silence.
-const holdOff = 5 * time.Second
-
-// hold waits, where the socket is shared, until this edge has whom to ask: who has just
-// been started would tell clients 503 that others could serve.
-func (e *edge) hold(ctx context.Context, addr string) {
-	if !strings.HasPrefix(addr, "fd:") {
-		return
-	}
-	timer := time.NewTimer(holdOff)
-	defer timer.Stop()
-	select {
-	case <-e.found:
-	case <-timer.C:
-	case <-ctx.Done():
-	}
-}
-
 // leave begins the drain, before the listeners are closed: answers ask clients
 // to open their next connection elsewhere. A listener that other edges share is
 // left at once, so that the next connection is surely not ours.
 func (e *edge) leave(servers []*server) {
 	e.closing.Store(true)
 	for i, addr := range []string{e.cfg.ListenAddr, e.cfg.HTTPAddr} {
-		if i < len(servers) && strings.HasPrefix(addr, "fd:") {
-			servers[i].stopAccepting()
+		if i < len(servers) && front.Shared(addr) {
+			servers[i].StopAccepting()
 		}
 	}
 }
@@ -200,7 +180,7 @@ func (e *edge) listen(ctx context.Context, p *process.Process, configs tlsConfig
 	}
 	e.announce(e.cfg.HTTP3Addr != "off")
 	servers := []*server{newServer(e, configs.tcp)}
-	servers[0].hold = func() { e.hold(ctx, e.cfg.ListenAddr) }
+	servers[0].Hold = func() { front.HoldOff(ctx, e.cfg.ListenAddr, e.found) }
 	p.Serve(servers[0])
 	httpAddr, http3Addr := "", ""
 	if plain != nil {
@@ -210,7 +190,7 @@ func (e *edge) listen(ctx context.Context, p *process.Process, configs tlsConfig
 	}
 	if q != nil {
 		p.Go("HTTP/3", func(context.Context) error {
-			e.hold(ctx, e.cfg.HTTP3Addr)
+			front.HoldOff(ctx, e.cfg.HTTP3Addr, e.found)
 			return q.serve()
 		})
 		servers[0].beside = q

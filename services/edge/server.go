@@ -3,37 +3,33 @@ package edge
 import (
 	"context"
 	"crypto/tls"
-	"errors"
 	"log/slog"
 	"net"
 	"net/http"
 	"sync"
 	"time"
+
+	"github.com/flotilla-dev/flotilla/internal/front"
 )
 
-// A server accepts TCP connections and gives each to its protocol: after a TLS
-// handshake the one that ALPN agreed on, without TLS to the redirects. It is a
-// process.Server.
+// A server gives each TCP connection to its protocol: after a TLS handshake the
+// one that ALPN agreed on, without TLS to the redirects. It is a process.Server.
 type server struct {
 	*edge
-	tls *tls.Config // nil: plain HTTP
-	h2  *http.Server
-	h2l *handover
+	front.Server
+	tls   *tls.Config // nil: plain HTTP
+	h2    *http.Server
+	h2l   *handover
+	h2run sync.WaitGroup
 
 	beside *quicServer // shut down with this server, if any
-	hold   func()      // waits before the first connection is accepted; nil: at once
-
-	mu        sync.Mutex // guards all below
-	listener  net.Listener
-	accepting chan struct{} // closed when no connection is accepted any more; nil: none ever was
-	conns     map[*seatedConn]struct{}
-	down      bool // no connection is served any more but those in conns
-	serving   sync.WaitGroup
 }
 
 // newServer returns a server; without TLS settings it redirects.
 func newServer(e *edge, config *tls.Config) *server {
-	s := &server{edge: e, tls: config, conns: map[*seatedConn]struct{}{}}
+	s := &server{edge: e, tls: config}
+	s.Guard, s.Log, s.Handle = e.guard, e.log, s.handle
+	s.Closing = func() { e.closing.Store(true) }
 	if config == nil {
 		return s
 	}
@@ -46,7 +42,7 @@ func newServer(e *edge, config *tls.Config) *server {
 		ConnContext: func(ctx context.Context, c net.Conn) context.Context {
 			shared := &session{}
 			if secure, ok := c.(*tls.Conn); ok {
-				shared.peer, shared.sni = newPeer(remote(c.RemoteAddr()), e.trusted), serverName(secure.ConnectionState())
+				shared.peer, shared.sni = newPeer(front.Remote(c.RemoteAddr()), e.trusted), serverName(secure.ConnectionState())
 			}
 			return withSession(ctx, shared)
 		},
@@ -62,67 +58,46 @@ func newServer(e *edge, config *tls.Config) *server {
 
 // Serve accepts connections until Shutdown.
 func (s *server) Serve(ln net.Listener) error {
-	s.mu.Lock()
-	s.listener = ln
-	if s.down {
-		s.mu.Unlock()
-		return errors.Join(http.ErrServerClosed, ln.Close())
-	}
-	s.accepting = make(chan struct{})
-	defer close(s.accepting)
-	s.mu.Unlock()
 	if s.h2 != nil {
-		s.serving.Go(func() { _ = s.h2.Serve(s.h2l) }) // ends by Shutdown, and only so
+		s.h2run.Go(func() { _ = s.h2.Serve(s.h2l) }) // ends by Shutdown or Close, and only so
 	}
-	if s.hold != nil {
-		s.hold()
-	}
-	var pause time.Duration
-	for {
-		tcp, err := ln.Accept()
-		if err == nil {
-			pause = 0
-			s.admit(tcp)
-			continue
-		}
-		if errors.Is(err, net.ErrClosed) {
-			return http.ErrServerClosed
-		}
-		// Out of descriptors, most likely: connections that end will free some.
-		pause = min(max(2*pause, 5*time.Millisecond), time.Second)
-		s.log.Warn("connection not accepted", "error", err, "pause", pause.String())
-		time.Sleep(pause)
-	}
+	return s.Server.Serve(ln)
 }
 
-// admit seats a connection and begins to serve it.
-func (s *server) admit(tcp net.Conn) {
-	addr := remote(tcp.RemoteAddr())
-	c := &seatedConn{Conn: tcp, server: s}
-	// The guard may close the connection before it is told of its seat.
-	seat := s.guard.Admit(addr, func() { tcp.Close() })
-	if seat == nil {
-		tcp.Close()
-		return
+// Shutdown stops accepting, asks clients to leave, and waits for requests in
+// progress until ctx ends.
+func (s *server) Shutdown(ctx context.Context) error {
+	s.StopAdmitting(ctx)
+	var others sync.WaitGroup
+	if s.h2 != nil {
+		others.Go(func() { _ = s.h2.Shutdown(ctx) }) // GOAWAY; what is late is closed below
 	}
-	c.seat = seat
-	s.mu.Lock()
-	if s.down {
-		s.mu.Unlock()
-		seat.Leave()
-		tcp.Close()
-		return
+	if s.beside != nil {
+		others.Go(func() {
+			if err := s.beside.shutdown(ctx); err != nil {
+				s.log.Warn("HTTP/3 not closed", "error", err)
+			}
+		})
 	}
-	s.conns[c] = struct{}{}
-	s.serving.Add(1)
-	s.mu.Unlock()
-	go func() {
-		defer s.serving.Done()
-		s.serve(c, newPeer(addr, s.trusted))
-	}()
+	err := s.Drain(ctx)
+	others.Wait()
+	_ = s.Close() // never fails
+	return err
 }
 
-func (s *server) serve(c *seatedConn, p peer) {
+// Close closes everything at once and waits for the goroutines.
+func (s *server) Close() error {
+	if s.h2 != nil {
+		_ = s.h2.Close() // its listener is ours, and closing that cannot fail
+	}
+	err := s.Server.Close()
+	s.h2run.Wait()
+	return err
+}
+
+// handle serves a connection, or hands it on to who closes it.
+func (s *server) handle(c *front.Seated, _ *tls.Conn) {
+	p := newPeer(c.Addr, s.trusted)
 	if s.tls == nil {
 		newConn(s.edge, c, nil, p, "").serve()
 		return
@@ -136,7 +111,7 @@ func (s *server) serve(c *seatedConn, p peer) {
 		return
 	}
 	if state.NegotiatedProtocol == "h2" {
-		c.cork = newCork(c.Conn, s.cfg.WriteTimeout)
+		c.Through(newCork(c.Conn, s.cfg.WriteTimeout))
 		s.h2l.give(secure)
 		return
 	}

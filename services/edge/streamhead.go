@@ -72,7 +72,7 @@ func (s *stream) appendOwn(b []byte, forwarded string, trailers bool) []byte {
 
 func (s *stream) appendTrace(b []byte, given, state string, r *route) []byte {
 	parent := []byte(given)
-	if !validParent(parent) {
+	if !front.ValidParent(parent) {
 		parent, state = nil, ""
 	}
 	if s.tracer != nil {
@@ -81,7 +81,7 @@ func (s *stream) appendTrace(b []byte, given, state string, r *route) []byte {
 	b = append(b, "traceparent: "...)
 	at := len(b)
 	if parent == nil {
-		b = appendParent(b)
+		b = front.AppendParent(b)
 	} else {
 		b = append(b, parent...)
 	}

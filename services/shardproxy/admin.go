@@ -39,7 +39,11 @@ func answer(w http.ResponseWriter, value any) {
 // handleShards lists the shards, or says where a key belongs.
 func (p *proxy) handleShards(w http.ResponseWriter, r *http.Request) {
 	query := r.URL.Query()
-	if !query.Has("key") {
+	switch {
+	case query.Has("session"):
+		p.handleSession(w, query)
+		return
+	case !query.Has("key"):
 		answer(w, p.report())
 		return
 	}

@@ -1,7 +1,6 @@
 package shardproxy
 
 import (
-	"encoding/json"
 	"net/http"
 	"strconv"
 	"time"
@@ -33,7 +32,7 @@ func (c *conn) appendAnswerHead(out []byte, a front.Answer) []byte {
 		}
 	}
 	if !dated {
-		out = c.appendDate(out, c.at)
+		out = c.dates.Append(out, c.at)
 	}
 	if status != nil {
 		c.shard.load.cache(hit(status))
@@ -75,19 +74,8 @@ func (c *conn) refuse(p *problem.Problem, bodyOver bool) bool {
 	if !bodyOver {
 		c.Linger, c.Request.Close = true, true
 	}
-	body, err := json.Marshal(p)
-	if err != nil {
-		body = nil
-	}
-	out := front.AppendStatus(make([]byte, 0, 1024), p.Status, nil)
-	out = append(out, "Content-Type: "+problem.ContentType+"\r\nCache-Control: no-store\r\nX-Content-Type-Options: nosniff\r\n"...)
-	if after := p.RetryAfterSeconds(); after != "" {
-		out = append(out, "Retry-After: "+after+"\r\n"...)
-	}
-	if p.Status == http.StatusMethodNotAllowed {
-		out = append(out, "Allow: GET, HEAD, POST, PUT, PATCH, DELETE, OPTIONS\r\n"...)
-	}
-	out = c.appendDate(out, c.at)
+	out, body := front.Refusal(p)
+	out = c.dates.Append(out, c.at)
 	out = append(out, "Content-Length: "...)
 	out = strconv.AppendInt(out, int64(len(body)), 10)
 	out = append(out, '\r', '\n')
@@ -95,7 +83,7 @@ func (c *conn) refuse(p *problem.Problem, bodyOver bool) bool {
 	if string(c.Request.Method) != http.MethodHead {
 		out = append(out, body...)
 	}
-	err = c.Send(out)
+	err := c.Send(out)
 	c.finish(p.Status)
 	return err == nil && c.persists()
 }
@@ -111,20 +99,4 @@ func (c *conn) refuseError(err error) bool {
 		c.shard.load.series.Record(time.Since(c.at), p.Status >= 500)
 	}
 	return c.refuse(p, c.BodyIsOver())
-}
-
-// dateLine is the Date field of one second.
-type dateLine struct {
-	second int64
-	line   []byte
-}
-
-// appendDate appends a Date field.
-func (p *proxy) appendDate(b []byte, now time.Time) []byte {
-	d := p.date.Load()
-	if second := now.Unix(); d == nil || d.second != second {
-		d = &dateLine{second, []byte("Date: " + now.UTC().Format(http.TimeFormat) + "\r\n")}
-		p.date.Store(d)
-	}
-	return append(b, d.line...)
 }

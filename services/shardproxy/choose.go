@@ -68,6 +68,7 @@ type whereabouts struct {
 	Owner    string    `json:"owner"`
 	Shard    *string   `json:"shard"` // null: nobody can serve it now
 	Why      string    `json:"why"`
+	Session  *belongs  `json:"session,omitempty"` // where the key was made for one
 	Order    []inOrder `json:"order"`
 }
 
@@ -76,6 +77,14 @@ type inOrder struct {
 	Shard string `json:"shard"`
 	Takes bool   `json:"takes"`
 	Why   string `json:"why,omitempty"`
+}
+
+// belongs is the context of a session by which a key was made.
+type belongs struct {
+	ID      string  `json:"id"`
+	Context string  `json:"context"` // "": it has none
+	Origin  string  `json:"origin"`  // found, none, joined, cached or stale
+	Age     float64 `json:"age_seconds"`
 }
 
 // locate explains the place of a key.

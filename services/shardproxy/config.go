@@ -4,6 +4,7 @@ import (
 	"crypto/tls"
 	"fmt"
 	"os"
+	"regexp"
 	"slices"
 	"time"
 
@@ -35,7 +36,7 @@ type Config struct {
 
 	ConfigFile  string            `env:"SHARDPROXY_CONFIG_FILE,required" doc:"YAML file of the shards, reloaded when it changes"`
 	Loss        Loss              `env:"SHARDPROXY_SHARD_LOSS" envDefault:"next" doc:"next: while all replicas of a shard are away, the next shards in the order of each key stand in for it; fail: its keys get 503"`
-	CountryFile string            `env:"SHARDPROXY_COUNTRY_FILE" doc:"networks and their countries, for keys with country: CSV, or a MaxMind database where the name ends in .mmdb; read at the start; networks for documentation alone when empty"`
+	CountryFile string            `env:"SHARDPROXY_COUNTRY_FILE" doc:"networks and their countries, for keys with country: CSV, or a MaxMind database where the name ends in .mmdb; reloaded when it changes; networks for documentation alone when empty"`
 	Trusted     forwarded.Trusted `env:"SHARDPROXY_TRUSTED_PROXIES" doc:"networks and addresses, with commas, whose X-Forwarded-* fields are believed and passed on"`
 	ShardField  string            `env:"SHARDPROXY_SHARD_FIELD" doc:"field of every answer that names the shard it came from, such as X-Shard; none when empty"`
 
@@ -62,6 +63,17 @@ type Config struct {
 	KeepAlive      time.Duration `env:"SHARDPROXY_KEEPALIVE" envDefault:"30s" doc:"how long an unused connection to a replica is kept"`
 	MaxIdle        int           `env:"SHARDPROXY_KEEPALIVE_CONNECTIONS" envDefault:"256" doc:"unused connections kept per replica"`
 	MaxInFlight    int           `env:"SHARDPROXY_REPLICA_REQUESTS" envDefault:"2048" doc:"most requests in flight to a replica; past it is 503"`
+
+	ContextService upstream.Address `env:"SHARDPROXY_CONTEXT_SERVICE" doc:"service that says which context a session is in, for keys with context: host:port[/adminport],…, dns:name:port[/adminport] or file:path"`
+	ContextPath    string           `env:"SHARDPROXY_CONTEXT_PATH" envDefault:"/v1/contexts/" doc:"what stands before the session in the path that the service is asked for"`
+	ContextTLS     process.Switch   `env:"SHARDPROXY_CONTEXT_TLS" envDefault:"off" doc:"on: speak TLS to the service"`
+	ContextCAFile  string           `env:"SHARDPROXY_CONTEXT_CA_FILE" doc:"authorities (PEM) that sign its certificates, reloaded when it changes; the system's when empty"`
+	ContextName    string           `env:"SHARDPROXY_CONTEXT_SERVER_NAME" envDefault:"contexts" doc:"name of the service, as Host and in its certificate"`
+	ContextTimeout time.Duration    `env:"SHARDPROXY_CONTEXT_TIMEOUT" envDefault:"500ms" doc:"for a look-up, retries included"`
+	ContextTTL     time.Duration    `env:"SHARDPROXY_CONTEXT_TTL" envDefault:"5s" doc:"how long a context serves that was looked up"`
+	ContextStale   time.Duration    `env:"SHARDPROXY_CONTEXT_STALE" envDefault:"1m" doc:"and how long after that, while the service cannot be asked"`
+	ContextEntries int              `env:"SHARDPROXY_CONTEXT_ENTRIES" envDefault:"65536" doc:"most sessions whose context is remembered"`
+	ContextMove    time.Duration    `env:"SHARDPROXY_CONTEXT_MOVE" envDefault:"1s" doc:"how long a request is sent again to who has its session by then, while shards say that they do not hold it (421); 0s: once"`
 
 	Window     time.Duration `env:"SHARDPROXY_WINDOW" envDefault:"10s" doc:"time over which rates, latencies and shares of the load are measured"`
 	RecentKeys int           `env:"SHARDPROXY_RECENT_KEYS" envDefault:"8192" doc:"keys in the sample by which plans are made; their hashes are kept, not they themselves"`
@@ -105,15 +117,22 @@ func (c *Config) validate() error {
 	}{{"SHARDPROXY_HEADER_TIMEOUT", c.HeaderTimeout}, {"SHARDPROXY_IDLE_TIMEOUT", c.IdleTimeout}, {"SHARDPROXY_WRITE_TIMEOUT", c.WriteTimeout},
 		{"SHARDPROXY_MIN_RATE_GRACE", c.MinRateGrace}, {"SHARDPROXY_UPGRADE_IDLE", c.UpgradeIdle}, {"SHARDPROXY_FIRST_REPLICAS", c.FirstReplicas},
 		{"SHARDPROXY_CONNECT_TIMEOUT", c.ConnectTimeout}, {"SHARDPROXY_ANSWER_TIMEOUT", c.AnswerTimeout}, {"SHARDPROXY_STREAM_IDLE", c.StreamIdle},
+		{"SHARDPROXY_CONTEXT_TIMEOUT", c.ContextTimeout}, {"SHARDPROXY_CONTEXT_TTL", c.ContextTTL},
 		{"SHARDPROXY_KEEPALIVE", c.KeepAlive}, {"SHARDPROXY_RECENT_FOR", c.RecentFor}} {
 		bad(d.value <= 0, d.name, d.value, "more than 0s")
+	}
+	bad(!contextPath.MatchString(c.ContextPath), "SHARDPROXY_CONTEXT_PATH", fmt.Sprintf("%q", c.ContextPath), "a path such as /v1/contexts/")
+	bad(!hostName.MatchString(c.ContextName), "SHARDPROXY_CONTEXT_SERVER_NAME", fmt.Sprintf("%q", c.ContextName), "a host name")
+	if !c.ContextTLS && c.ContextCAFile != "" {
+		wrong = append(wrong, config.Problem{Variable: "SHARDPROXY_CONTEXT_TLS", Message: "is off, so SHARDPROXY_CONTEXT_CA_FILE has no meaning"})
 	}
 	bad(c.Window < time.Second || c.Window > time.Hour, "SHARDPROXY_WINDOW", c.Window, "1s to 1h")
 	for _, n := range []struct {
 		name       string
 		value, min int
 	}{{"SHARDPROXY_CONNECTIONS", c.Connections, 1}, {"SHARDPROXY_CONNECTIONS_PER_ADDRESS", c.PerAddress, 1},
-		{"SHARDPROXY_KEEPALIVE_CONNECTIONS", c.MaxIdle, 0}, {"SHARDPROXY_REPLICA_REQUESTS", c.MaxInFlight, 1}} {
+		{"SHARDPROXY_KEEPALIVE_CONNECTIONS", c.MaxIdle, 0}, {"SHARDPROXY_REPLICA_REQUESTS", c.MaxInFlight, 1},
+		{"SHARDPROXY_CONTEXT_ENTRIES", c.ContextEntries, 1}} {
 		bad(n.value < n.min || n.value > 1<<20, n.name, n.value, fmt.Sprintf("%d to %d", n.min, 1<<20))
 	}
 	bad(c.RecentKeys < 16 || c.RecentKeys > 1<<20, "SHARDPROXY_RECENT_KEYS", c.RecentKeys, "16 to 1048576")
@@ -127,6 +146,15 @@ func (c *Config) validate() error {
 	}
 	return nil
 }
+
+// What a context's URL is made of needs no escapes.
+var (
+	contextPath = regexp.MustCompile(`^/([A-Za-z0-9._~-]+/)*$`)
+	hostName    = regexp.MustCompile(`^[A-Za-z0-9.-]{1,253}$`)
+)
+
+// looksUp tells whether a service for contexts is named.
+func (c *Config) looksUp() bool { return c.ContextService.String() != "" }
 
 func fieldName(s string) bool {
 	for i := range len(s) {

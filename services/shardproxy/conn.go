@@ -1,17 +1,16 @@
 package shardproxy
 
 import (
-	"errors"
 	"net"
 	"net/http"
 	"net/netip"
-	"os"
 	"runtime/debug"
 	"time"
 
+	"go.opentelemetry.io/otel/trace"
+
 	"github.com/flotilla-dev/flotilla/internal/front"
 	"github.com/flotilla-dev/flotilla/internal/guard"
-	"github.com/flotilla-dev/flotilla/internal/h1"
 	"github.com/flotilla-dev/flotilla/internal/hop"
 	"github.com/flotilla-dev/flotilla/internal/problem"
 	"github.com/flotilla-dev/flotilla/services/shardproxy/layout"
@@ -21,21 +20,29 @@ import (
 type conn struct {
 	*proxy
 	front.Conn
-	seated  *seatedConn
+	seated  *front.Seated
 	secure  bool
 	peer    netip.Addr
 	trusted bool   // a proxy whose X-Forwarded-* are believed
 	text    string // of peer
 
-	at     time.Time // when the request was read
-	served bool      // a request was read before
-	key    []byte
-	shard  *shard // that the request was sent to, nil before
-	inside bool   // it counts among the shard's requests in flight
+	at       time.Time // when the request was read
+	served   bool      // a request was read before
+	key      []byte
+	shard    *shard     // that the request was sent to, nil before
+	span     trace.Span // nil: traces are not exported
+	standsIn bool       // shard is not the one that the key belongs to
+	inside   bool       // it counts among the shard's requests in flight
+
+	session      []byte    // whose context is part of the key; empty: none
+	refusedAt    time.Time // when a shard said last that it does not hold the session; zero: none did
+	firstRefused time.Time
+	pause        time.Duration // before the last question
+	scrap        [256]byte     // of answers that are not passed on
 }
 
-func newConn(p *proxy, seated *seatedConn, secure net.Conn) *conn {
-	c := &conn{proxy: p, seated: seated, secure: secure != nil, peer: seated.addr, text: seated.addr.String()}
+func newConn(p *proxy, seated *front.Seated, secure net.Conn) *conn {
+	c := &conn{proxy: p, seated: seated, secure: secure != nil, peer: seated.Addr, text: seated.Addr.String()}
 	c.trusted = p.cfg.Trusted.Trusts(c.peer)
 	c.Net, c.TCP, c.Limits = seated, seated.Conn, &p.limits
 	if secure != nil {
@@ -68,38 +75,35 @@ func (c *conn) contain() {
 // not one; then the client knows why.
 func (c *conn) await() bool {
 	if c.served { // before the first request the connection is opening
-		c.seated.seat.Enter(guard.Idle)
+		c.seated.Enter(guard.Idle)
 	}
 	began, err := c.Await(c.opening)
 	if !began {
 		return false
 	}
-	c.seated.seat.Enter(guard.Busy)
+	c.seated.Enter(guard.Busy)
 	c.begin()
 	if err == nil {
 		return true
 	}
 	defer c.metrics.active.Dec()
 	c.Request.Method = nil // what is there may be the request before
-	var malformed *h1.Error
-	switch {
-	case errors.As(err, &malformed):
-		c.refuse(problem.New(malformed.Status, malformed.Name, malformed.Detail), false)
-	case errors.Is(err, os.ErrDeadlineExceeded):
-		c.refuse(problem.New(http.StatusRequestTimeout, "too-slow", "the head of the request did not arrive in time"), false)
-	default:
+	if wrong := front.ExplainHead(err); wrong != nil {
+		c.refuse(wrong, false)
+	} else {
 		c.finish(statusGone)
 	}
 	return false
 }
 
 // opening tells the guard that the head of a request does not come at once.
-func (c *conn) opening() { c.seated.seat.Enter(guard.Opening) }
+func (c *conn) opening() { c.seated.Enter(guard.Opening) }
 
 // begin starts the account of a request.
 func (c *conn) begin() {
 	c.Begin()
 	c.at, c.served, c.shard = time.Now(), true, nil
+	c.span, c.standsIn, c.refusedAt, c.pause = nil, false, time.Time{}, 0
 	c.metrics.active.Inc()
 }
 
@@ -144,14 +148,23 @@ func (c *conn) exchange() error {
 	c.Exchange.Timeout = c.cfg.AnswerTimeout
 	for {
 		t := c.table.Load()
-		c.key = t.key.Append(c.key[:0], c)
-		h := layout.Of(c.key)
-		c.recent.See(h)
-		err := c.send(t, h)
-		if err != hop.ErrUnavailable || c.table.Load() == t {
+		h, err := c.place(t)
+		if err != nil {
 			return err
 		}
-		// A shard of that table has left since. By the new one it may be another.
+		if c.refusedAt.IsZero() {
+			c.recent.See(h)
+		}
+		switch err = c.send(t, h); {
+		case err == nil && c.misdirected():
+			if err := c.follow(); err != nil {
+				return err
+			}
+		case err != hop.ErrUnavailable || c.table.Load() == t:
+			return err
+		}
+		// A shard of that table has left since, or does not hold the session any more. Now it
+		// may be another.
 	}
 }
 
@@ -168,7 +181,7 @@ func (c *conn) send(t *table, h layout.Hash) error {
 		err = c.shard.Do(&c.Exchange)
 		if err == nil {
 			c.shard.reached()
-			if at != t.Owner(h) {
+			if c.standsIn = at != t.Owner(h); c.standsIn {
 				c.shard.load.standIns.Add(1)
 			}
 			return nil
@@ -234,6 +247,9 @@ func (c *conn) tunnel() {
 // finish ends the account of a request.
 func (c *conn) finish(status int) {
 	took := time.Since(c.at)
+	if c.span != nil {
+		c.endSpan(status)
+	}
 	if c.shard == nil {
 		c.metrics.refused.observe(status, took)
 		return

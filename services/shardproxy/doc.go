@@ -14,7 +14,8 @@
 // A connection of a client is package front's; the exchange with a replica package hop's,
 // an Upstream for each shard, so that replicas are checked, ejected and asked again within
 // their shard. This package chooses the shard, counts what each of them gets, and answers
-// for those that cannot.
+// for those that cannot. Where the context of a session is part of the key, package contexts
+// looks it up.
 //
 // # What is guaranteed
 //
@@ -22,5 +23,6 @@
 // where the function is nginx. A shard that drains or leaves gets no new request, and
 // finishes those that it has. While all replicas of a shard are away, the next one in the
 // order of each key stands in, and its keys return with it. A request is sent to another
-// shard only where nothing of it was sent, or where it may be sent twice.
+// shard only where nothing of it was sent, where it may be sent twice, or where the first
+// one said with 421 that it does not hold the session, and so has done nothing.
 package shardproxy

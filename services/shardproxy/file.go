@@ -1,14 +1,14 @@
 package shardproxy
 
 import (
-	"github.com/flotilla-dev/flotilla/services/shardproxy/layout"
+	"github.com/flotilla-dev/flotilla/internal/country"
 	"github.com/flotilla-dev/flotilla/services/shardproxy/reshard"
 )
 
 // first loads the file that is there at the start. Without shards there is nothing to do,
 // so a file that is missing or wrong is an error.
 func (p *proxy) first(text []byte) error {
-	l, err := layout.Parse(text, p.cfg.lookup())
+	l, err := p.parse(text)
 	if err != nil {
 		return err
 	}
@@ -37,6 +37,26 @@ func (p *proxy) reload(text []byte) {
 	}
 	p.metrics.changes.WithLabelValues("file", "applied").Inc()
 	p.log.Info("shards taken", "file", p.cfg.ConfigFile, "layout", p.table.Load().id)
+}
+
+// locateBy takes new countries, or keeps those of before and says why. Requests that have
+// begun keep to theirs.
+func (p *proxy) locateBy(countries *country.Table, err error) {
+	if err != nil {
+		p.metrics.countries.WithLabelValues("refused").Inc()
+		p.log.Error("countries not taken, keeping those of before", "file", p.cfg.CountryFile, "error", err)
+		return
+	}
+	p.changing.Lock()
+	defer p.changing.Unlock()
+	p.countries = countries
+	next := *p.table.Load()
+	if next.key.UsesCountry() {
+		next.key = next.key.In(countries)
+		p.table.Store(&next)
+	}
+	p.metrics.countries.WithLabelValues("applied").Inc()
+	p.log.Info("countries taken", "file", p.cfg.CountryFile, "stretches", countries.Len())
 }
 
 // announce writes what a change moves in the log, before it does.

@@ -33,6 +33,7 @@ type replica struct {
 	data, admin *httptest.Server
 	status      atomic.Int64 // of its readiness
 	asked       atomic.Int64
+	checked     atomic.Int64
 }
 
 func newReplica(t testing.TB, name string, handle http.HandlerFunc) *replica {
@@ -48,7 +49,10 @@ func newReplica(t testing.TB, name string, handle http.HandlerFunc) *replica {
 		}
 		_, _ = io.WriteString(w, name)
 	}))
-	r.admin = httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(int(r.status.Load())) }))
+	r.admin = httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+		r.checked.Add(1)
+		w.WriteHeader(int(r.status.Load()))
+	}))
 	t.Cleanup(func() { r.data.CloseClientConnections(); r.data.Close(); r.admin.Close() })
 	return r
 }
@@ -84,6 +88,21 @@ type world struct {
 // start runs the program, and returns when it is ready.
 func start(t testing.TB, text string, env map[string]string) *world {
 	t.Helper()
+	w := begin(t, text, env)
+	w.eventually("ready", func() bool {
+		resp, err := http.Get("http://" + w.Admin + "/readyz")
+		if err != nil {
+			return false
+		}
+		_ = resp.Body.Close()
+		return resp.StatusCode == 200
+	})
+	return w
+}
+
+// begin runs the program.
+func begin(t testing.TB, text string, env map[string]string) *world {
+	t.Helper()
 	w := &world{t: t, file: filepath.Join(t.TempDir(), "shards.yaml")}
 	w.write(text)
 	all := map[string]string{"SHARDPROXY_CONFIG_FILE": w.file, "SHARDPROXY_SHARD_FIELD": "X-Shard", "CHECK_INTERVAL": "20ms",
@@ -93,14 +112,6 @@ func start(t testing.TB, text string, env map[string]string) *world {
 	}
 	cfg := processtest.Parse[Config](t, Program, all)
 	w.Running = processtest.Start(t, &cfg.Contract, func(ctx context.Context) error { return Run(ctx, cfg) })
-	w.eventually("ready", func() bool {
-		resp, err := http.Get("http://" + w.Admin + "/readyz")
-		if err != nil {
-			return false
-		}
-		_ = resp.Body.Close()
-		return resp.StatusCode == 200
-	})
 	return w
 }
 

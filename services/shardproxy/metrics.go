@@ -10,11 +10,14 @@ import (
 // metrics are the series that requests count. Label values are bounded: by the file of
 // shards and the classes of statuses.
 type metrics struct {
-	duration *prometheus.HistogramVec
-	refused  durations // requests that no shard was asked with
-	active   prometheus.Gauge
-	upgraded prometheus.Gauge
-	changes  *prometheus.CounterVec
+	duration  *prometheus.HistogramVec
+	refused   durations // requests that no shard was asked with
+	active    prometheus.Gauge
+	upgraded  prometheus.Gauge
+	changes   *prometheus.CounterVec
+	countries *prometheus.CounterVec // changes of their file
+	// misdirected are the answers 421 of shards that do not hold a session.
+	misdirected *prometheus.CounterVec
 }
 
 func newMetrics(r prometheus.Registerer) *metrics {
@@ -28,8 +31,18 @@ func newMetrics(r prometheus.Registerer) *metrics {
 		changes: prometheus.NewCounterVec(prometheus.CounterOpts{
 			Name: "shardproxy_changes_total", Help: "Changes of the layout, by source (file or api) and result (applied or refused).",
 		}, []string{"source", "result"}),
+		countries: prometheus.NewCounterVec(prometheus.CounterOpts{
+			Name: "shardproxy_country_reloads_total", Help: "Changes of the file of countries, by result: applied or refused.",
+		}, []string{"result"}),
+		misdirected: prometheus.NewCounterVec(prometheus.CounterOpts{
+			Name: "shardproxy_misdirected_total", Help: "Requests that a shard answered with 421 because it does not hold the session, by what was done then: sent_again or refused.",
+		}, []string{"then"}),
 	}
-	r.MustRegister(m.duration, m.active, m.upgraded, m.changes)
+	r.MustRegister(m.duration, m.active, m.upgraded, m.changes, m.countries, m.misdirected)
+	m.countries.WithLabelValues("applied")
+	m.countries.WithLabelValues("refused")
+	m.misdirected.WithLabelValues("sent_again")
+	m.misdirected.WithLabelValues("refused")
 	for _, source := range []string{"file", "api"} {
 		for _, result := range []string{"applied", "refused"} {
 			m.changes.WithLabelValues(source, result)
@@ -45,6 +58,7 @@ type collector struct {
 
 	inFlight, rate, share, weight, state, standIns, answers, ratio *prometheus.Desc
 	connections, evicted, refused, retries, keys                   *prometheus.Desc
+	lookups, contexts                                              *prometheus.Desc
 }
 
 func newCollector(p *proxy) *collector {
@@ -65,13 +79,15 @@ func newCollector(p *proxy) *collector {
 		evicted:     desc("connections_evicted_total", "Client connections closed to make room for others."),
 		refused:     desc("connections_refused_total", "Client connections refused because all others were busy."),
 		retries:     desc("retries_total", "Attempts beyond the first, within a shard or by another one, by what the budget said.", "by", "budget"),
+		lookups:     desc("context_lookups_total", "Contexts that were wanted, by outcome: found, none, joined, cached, stale or failed.", "outcome"),
+		contexts:    desc("contexts", "Sessions whose context is remembered."),
 		keys:        desc("recent_keys", "Estimate of the different keys seen within SHARDPROXY_RECENT_FOR."),
 	}
 }
 
 func (c *collector) Describe(ch chan<- *prometheus.Desc) {
 	for _, d := range []*prometheus.Desc{c.inFlight, c.rate, c.share, c.weight, c.state, c.standIns, c.answers, c.ratio,
-		c.connections, c.evicted, c.refused, c.retries, c.keys} {
+		c.connections, c.evicted, c.refused, c.retries, c.keys, c.lookups, c.contexts} {
 		ch <- d
 	}
 }
@@ -115,6 +131,10 @@ func (c *collector) Collect(ch chan<- prometheus.Metric) {
 	c.guard(c.proxy.guard.Counts(), gauge, counter)
 	keys, each := c.proxy.recent.Keys()
 	gauge(c.keys, float64(len(keys))*each)
+	if looked := c.proxy.contexts; looked != nil {
+		gauge(c.contexts, float64(looked.Len()))
+		looked.Counts(func(outcome string, n uint64) { counter(c.lookups, float64(n), outcome) })
+	}
 }
 
 func (c *collector) guard(n guard.Counts, gauge, counter func(*prometheus.Desc, float64, ...string)) {

@@ -14,6 +14,7 @@ import (
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
+	"go.opentelemetry.io/otel/trace"
 
 	"github.com/flotilla-dev/flotilla/internal/certs"
 	"github.com/flotilla-dev/flotilla/internal/country"
@@ -30,27 +31,30 @@ import (
 
 // A proxy is what all connections of the process share.
 type proxy struct {
-	cfg       *Config
-	limits    front.Limits
-	log       *slog.Logger
-	registry  prometheus.Registerer
-	metrics   *metrics
-	guard     *guard.Guard
-	roots     *certs.Roots
-	countries *country.Table
-	recent    *recent.Sample
-	standIn   *retry.Budget // of requests that another shard is asked with
+	cfg      *Config
+	limits   front.Limits
+	log      *slog.Logger
+	registry prometheus.Registerer
+	metrics  *metrics
+	guard    *guard.Guard
+	roots    *certs.Roots
+	recent   *recent.Sample
+	contexts *lookups      // nil: keys have no context
+	standIn  *retry.Budget // of requests that another shard is asked with, or the same one once more
 
 	table    atomic.Pointer[table] // never nil when requests are served
 	inFlight atomic.Int64          // requests that the shards have now
 	closing  atomic.Bool           // answers ask clients to leave
-	date     atomic.Pointer[dateLine]
+	found    chan struct{}         // closed when the shards have replicas, or had none in time
+	dates    front.Dates
+	tracer   trace.Tracer // nil: traces are not exported
 
 	run  context.Context // of the upstreams
 	calm context.Context // of waiting for new ones; ends a moment before run
 	work sync.WaitGroup  // grows only while changing is held and run is not done
 
-	changing   sync.Mutex // held while the table is replaced, which may take a while; guards both below
+	changing   sync.Mutex // held while the table is replaced, which may take a while; guards all below
+	countries  *country.Table
 	generation int
 	loads      map[string]*load // by name of shard
 
@@ -80,7 +84,7 @@ const settle = 5 * time.Second
 
 // plan parses a layout and compares it with the one at work.
 func (p *proxy) plan(text []byte) (*layout.Placement, *reshard.Plan, error) {
-	l, err := layout.Parse(text, p.cfg.lookup())
+	l, err := p.parse(text)
 	if err != nil {
 		return nil, nil, err
 	}
@@ -297,8 +301,14 @@ func hex64(v uint64) string {
 	return "0000000000000000"[:16-len(text)] + text
 }
 
-// wait returns when every shard has a usable replica, or ctx ends.
+// wait returns when every shard has a usable replica, and the service for contexts one, or
+// ctx ends.
 func (p *proxy) wait(ctx context.Context) error {
+	if p.contexts != nil {
+		if err := p.contexts.pool.Wait(ctx); err != nil {
+			return err
+		}
+	}
 	for _, s := range p.table.Load().shards {
 		if err := s.Wait(ctx); err != nil {
 			return err

@@ -3,6 +3,8 @@ package shardproxy
 import (
 	"net/netip"
 
+	"go.opentelemetry.io/otel/attribute"
+
 	"github.com/flotilla-dev/flotilla/internal/front"
 	"github.com/flotilla-dev/flotilla/internal/h1"
 )
@@ -27,12 +29,16 @@ func (c *conn) prepare() {
 			if !c.trusted {
 				continue
 			}
+		case h1.TraceParent, h1.TraceState:
+			if c.tracer != nil {
+				continue // ours follow
+			}
 		}
 		if q.Forward(field) {
 			b = front.AppendField(b, field.Name, field.Value)
 		}
 	}
-	x.Head = c.appendOwn(b)
+	x.Head = c.appendTrace(c.appendOwn(b))
 }
 
 // appendOwn appends what the proxy says about client and connection.
@@ -61,6 +67,34 @@ func (c *conn) appendOwn(b []byte) []byte {
 		b = append(b, "TE: trailers\r\nConnection: TE\r\n"...)
 	}
 	return b
+}
+
+// appendTrace begins the span of the request, where traces are exported: under the client's
+// span, and above that of the replica.
+func (c *conn) appendTrace(b []byte) []byte {
+	if c.tracer == nil {
+		return b
+	}
+	parent := c.Parent()
+	continued := parent != nil
+	c.span, parent = front.StartSpan(c.tracer, parent, front.Span{Method: string(c.Request.Method), Secure: c.secure, Version: "1.1"})
+	b = front.AppendField(b, []byte("traceparent"), parent)
+	if continued {
+		b = c.AppendState(b)
+	}
+	return b
+}
+
+// endSpan tells the span who answered.
+func (c *conn) endSpan(status int) {
+	if c.shard != nil {
+		c.span.SetAttributes(attribute.String("shardproxy.shard", c.shard.name), attribute.Bool("shardproxy.stand_in", c.standsIn))
+	}
+	if !c.refusedAt.IsZero() {
+		c.span.SetAttributes(attribute.Bool("shardproxy.misdirected", true))
+	}
+	front.EndSpan(c.span, status)
+	c.span = nil
 }
 
 // Target, Field and Client are what keys are made of: a conn is a shardkey.Request.

@@ -2,10 +2,12 @@ package shardproxy
 
 import (
 	"context"
-	"strings"
+
+	"go.opentelemetry.io/otel"
 
 	"github.com/flotilla-dev/flotilla/internal/certs"
 	"github.com/flotilla-dev/flotilla/internal/country"
+	"github.com/flotilla-dev/flotilla/internal/front"
 	"github.com/flotilla-dev/flotilla/internal/guard"
 	"github.com/flotilla-dev/flotilla/internal/process"
 	"github.com/flotilla-dev/flotilla/internal/watch"
@@ -21,9 +23,9 @@ func Run(ctx context.Context, cfg Config) error {
 	if err != nil {
 		return err
 	}
-	countries := country.Documentation()
+	countries, countryFile := country.Documentation(), (*country.File)(nil)
 	if cfg.CountryFile != "" {
-		if countries, err = country.Open(cfg.CountryFile); err != nil {
+		if countries, countryFile, err = country.OpenFile(cfg.CountryFile); err != nil {
 			return err
 		}
 	}
@@ -35,11 +37,19 @@ func Run(ctx context.Context, cfg Config) error {
 	if err != nil {
 		return err
 	}
+	looked, err := openLookups(p, &cfg)
+	if err != nil {
+		p.Close()
+		return err
+	}
 	run, cancel := context.WithCancel(context.WithoutCancel(ctx))
 	calm, stopWaiting := context.WithCancel(run)
 	proxy := &proxy{cfg: &cfg, limits: cfg.limits(), log: p.Log, registry: p.Metrics, metrics: newMetrics(p.Metrics),
-		guard: guard.New(cfg.Connections, cfg.PerAddress), roots: roots, countries: countries,
-		recent: recent.New(cfg.RecentKeys, cfg.RecentFor, nil), standIn: cfg.Limits.Budget(), run: run, calm: calm, loads: map[string]*load{}}
+		guard: guard.New(cfg.Connections, cfg.PerAddress), roots: roots, countries: countries, contexts: looked,
+		recent: recent.New(cfg.RecentKeys, cfg.RecentFor, nil), standIn: cfg.Limits.Budget(), run: run, calm: calm, loads: map[string]*load{}, found: make(chan struct{})}
+	if p.Tracing {
+		proxy.tracer = otel.Tracer("github.com/flotilla-dev/flotilla/services/shardproxy")
+	}
 	if err := proxy.first(text); err != nil {
 		proxy.end(stopWaiting, cancel)
 		p.Close()
@@ -53,8 +63,12 @@ func Run(ctx context.Context, cfg Config) error {
 		watch.File(ctx, cfg.ConfigFile, text, proxy.reload)
 		return nil
 	})
+	if countryFile != nil {
+		p.Go("countries", func(ctx context.Context) error { countryFile.Watch(ctx, proxy.locateBy); return nil })
+	}
 	proxy.readyWithReplicas(p)
 	s := newServer(proxy)
+	s.Hold = func() { front.HoldOff(ctx, cfg.ListenAddr, proxy.found) }
 	p.Serve(s)
 	stop := context.AfterFunc(ctx, func() { proxy.drain(s) })
 	defer stop()
@@ -73,6 +87,7 @@ func (p *proxy) readyWithReplicas(process *process.Process) {
 			p.log.Warn("ready without all shards", "error", err)
 		}
 		ready.Open()
+		close(p.found)
 		return nil
 	})
 }
@@ -80,13 +95,9 @@ func (p *proxy) readyWithReplicas(process *process.Process) {
 // drain begins the end, before the listener is closed: answers ask clients to open their
 // next connection elsewhere. A listener that others share is left at once, so that the next
 // connection is surely not ours.
-func (p *proxy) drain(s *server) {
+func (p *proxy) drain(s *front.Server) {
 	p.closing.Store(true)
-	if strings.HasPrefix(p.cfg.ListenAddr, "fd:") {
-		s.mu.Lock()
-		defer s.mu.Unlock()
-		if s.listener != nil {
-			_ = s.listener.Close() // Shutdown closes it again, which is no harm
-		}
+	if front.Shared(p.cfg.ListenAddr) {
+		s.StopAccepting()
 	}
 }

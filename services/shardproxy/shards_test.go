@@ -7,11 +7,15 @@ import (
 	"net/http"
 	"net/http/httptest"
 	"net/url"
+	"os"
+	"path/filepath"
 	"strings"
 	"sync"
 	"sync/atomic"
+	"syscall"
 	"testing"
 
+	"github.com/flotilla-dev/flotilla/internal/process/processtest"
 	"github.com/flotilla-dev/flotilla/internal/sharding"
 	"github.com/flotilla-dev/flotilla/services/shardproxy/layout"
 )
@@ -452,5 +456,86 @@ func TestTheKeyIsWhatTheFileSays(t *testing.T) {
 		if where.Shard == nil || *where.Shard != shardOf(c.want) || where.Owner != *where.Shard || where.Why == "" {
 			t.Errorf("%+v", where)
 		}
+	}
+}
+
+// Who has just been started does not tell clients 503 that another proxy could serve.
+func TestAProxyThatSharesItsListenerAcceptsWhenItHasReplicas(t *testing.T) {
+	t.Parallel()
+	ln, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer ln.Close()
+	file, err := ln.(*net.TCPListener).File()
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer file.Close()
+	fd, err := syscall.Dup(int(file.Fd()))
+	if err != nil {
+		t.Fatal(err)
+	}
+	a := newReplica(t, "a", nil)
+	a.status.Store(503)
+	w := begin(t, entry("a", a.addr()), map[string]string{"LISTEN_ADDR": fmt.Sprintf("fd:%d", fd)})
+	w.eventually("checked", func() bool { return a.checked.Load() > 1 })
+	answered := make(chan string, 1)
+	go func() {
+		conn := w.dial()
+		_, _ = io.WriteString(conn, "GET / HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n") // the answer tells
+		answer, _ := io.ReadAll(conn)
+		answered <- string(answer)
+	}()
+	checked := a.checked.Load()
+	w.eventually("checked again", func() bool { return a.checked.Load() > checked+3 })
+	a.status.Store(200)
+	if answer := <-answered; !strings.HasPrefix(answer, "HTTP/1.1 200 ") {
+		t.Errorf("%.100q", answer)
+	}
+}
+
+// The key is country alone, so that the country tells the shard.
+func TestCountriesAreFollowedAndABrokenFileChangesNothing(t *testing.T) {
+	t.Parallel()
+	text, _ := three(t, nil)
+	file := filepath.Join(t.TempDir(), "countries.csv")
+	write := func(content string) {
+		t.Helper()
+		if err := os.WriteFile(file+".new", []byte(content), 0o600); err != nil {
+			t.Fatal(err)
+		}
+		if err := os.Rename(file+".new", file); err != nil {
+			t.Fatal(err)
+		}
+	}
+	p := place(t, "shards:\n"+text)
+	of := func(country string) string { return p.Shards[p.Home(layout.Of([]byte(country)))].Name }
+	here, there := "AA", "AB"
+	for of(there) == of(here) {
+		there = string([]byte{there[0], there[1] + 1})
+	}
+	write("192.0.2.0/24," + here)
+	w := start(t, "key: country\nshards:\n"+text, map[string]string{"SHARDPROXY_TRUSTED_PROXIES": "127.0.0.1", "SHARDPROXY_COUNTRY_FILE": file})
+	shard := func() string {
+		resp, _ := w.get("/", "X-Forwarded-For", "192.0.2.9")
+		return resp.Header.Get("X-Shard")
+	}
+	counted := func(result string) bool {
+		_, metrics := processtest.Get(t, "http://"+w.Admin+"/metrics")
+		return strings.Contains(metrics, `shardproxy_country_reloads_total{result="`+result+`"} 1`)
+	}
+	if got := shard(); got != of(here) {
+		t.Errorf("%s, want %s", got, of(here))
+	}
+	write("192.0.2.0/24," + there + "\nnonsense")
+	w.eventually("refused", func() bool { return counted("refused") })
+	if got := shard(); got != of(here) {
+		t.Errorf("half a file is at work: %s", got)
+	}
+	write("192.0.2.0/24," + there)
+	w.eventually("applied", func() bool { return counted("applied") })
+	if got := shard(); got != of(there) {
+		t.Errorf("%s, want %s", got, of(there))
 	}
 }

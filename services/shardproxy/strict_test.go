@@ -8,45 +8,22 @@ import (
 	"strings"
 	"sync/atomic"
 	"testing"
+
+	"github.com/flotilla-dev/flotilla/internal/front/fronttest"
 )
 
 func TestAmbiguousRequestsAreRefusedAndReachNobody(t *testing.T) {
 	t.Parallel()
 	a := newReplica(t, "a", nil)
 	w := start(t, entry("a", a.addr()), nil)
-	const host = "Host: x\r\n"
-	for name, c := range map[string]struct {
-		raw    string
-		status int
-	}{
-		"length and coding":     {"POST / HTTP/1.1\r\n" + host + "Content-Length: 4\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n", 400},
-		"coding and length":     {"POST / HTTP/1.1\r\n" + host + "Transfer-Encoding: chunked\r\nContent-Length: 4\r\n\r\n0\r\n\r\n", 400},
-		"two lengths":           {"POST / HTTP/1.1\r\n" + host + "Content-Length: 4\r\nContent-Length: 5\r\n\r\nabcde", 400},
-		"list of lengths":       {"POST / HTTP/1.1\r\n" + host + "Content-Length: 4, 4\r\n\r\nabcd", 400},
-		"coding twice":          {"POST / HTTP/1.1\r\n" + host + "Transfer-Encoding: chunked\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n", 501},
-		"unknown coding":        {"POST / HTTP/1.1\r\n" + host + "Transfer-Encoding: gzip, chunked\r\n\r\n0\r\n\r\n", 501},
-		"coding in HTTP/1.0":    {"POST / HTTP/1.0\r\n" + host + "Transfer-Encoding: chunked\r\n\r\n0\r\n\r\n", 400},
-		"folded field":          {"GET / HTTP/1.1\r\n" + host + "X: a\r\n b\r\n\r\n", 400},
-		"space before colon":    {"GET / HTTP/1.1\r\n" + host + "Content-Length : 4\r\n\r\n", 400},
-		"bare LF":               {"GET / HTTP/1.1\n" + host + "\r\n", 400},
-		"NUL in a value":        {"GET / HTTP/1.1\r\n" + host + "X: a\x00b\r\n\r\n", 400},
-		"no host":               {"GET / HTTP/1.1\r\n\r\n", 400},
-		"two hosts":             {"GET / HTTP/1.1\r\n" + host + host + "\r\n", 400},
-		"control in the target": {"GET /\x01 HTTP/1.1\r\n" + host + "\r\n", 400},
-		"version 2.0":           {"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n", 505},
-		"CONNECT":               {"CONNECT x:443 HTTP/1.1\r\n" + host + "\r\n", 405},
-		"TRACE":                 {"TRACE / HTTP/1.1\r\n" + host + "\r\n", 405},
-		"unknown expectation":   {"POST / HTTP/1.1\r\n" + host + "Expect: wonders\r\nContent-Length: 1\r\n\r\na", 417},
-		"head too long":         {"GET / HTTP/1.1\r\n" + host + "X: " + strings.Repeat("a", 40<<10) + "\r\n\r\n", 431},
-		"too many fields":       {"GET / HTTP/1.1\r\n" + host + strings.Repeat("X: a\r\n", 200) + "\r\n", 431},
-		"target too long":       {"GET /" + strings.Repeat("a", 9<<10) + " HTTP/1.1\r\n" + host + "\r\n", 414},
-		"length over the bound": {"POST / HTTP/1.1\r\n" + host + "Content-Length: 99999999999\r\n\r\n", 413},
-	} {
-		answer := w.say(c.raw)
-		if !strings.HasPrefix(answer, fmt.Sprintf("HTTP/1.1 %d ", c.status)) || !strings.Contains(answer, "Content-Type: application/problem+json\r\n") {
-			t.Errorf("%s: want %d and a problem, got %.200q", name, c.status, answer)
+	refused := fronttest.Ambiguous("x")
+	refused["length over the bound"] = fronttest.Refused{Raw: "POST / HTTP/1.1\r\nHost: x\r\nContent-Length: 99999999999\r\n\r\n", Status: 413}
+	for name, c := range refused {
+		answer := w.say(c.Raw)
+		if !strings.HasPrefix(answer, fmt.Sprintf("HTTP/1.1 %d ", c.Status)) || !strings.Contains(answer, "Content-Type: application/problem+json\r\n") {
+			t.Errorf("%s: want %d and a problem, got %.200q", name, c.Status, answer)
 		}
-		if c.status == 400 && !strings.Contains(answer, "Connection: close\r\n") {
+		if c.Status == 400 && !strings.Contains(answer, "Connection: close\r\n") {
 			t.Errorf("%s: the connection is kept", name)
 		}
 	}
@@ -66,17 +43,12 @@ func TestABodyThatLeavesItsLimitsReachesNobodyAsAWhole(t *testing.T) {
 	})
 	w := start(t, entry("a", a.addr()), map[string]string{"SHARDPROXY_BODY_LIMIT": "64KiB"})
 	const head = "POST / HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\n"
-	for name, c := range map[string]struct {
-		chunks string
-		status int
-	}{
-		"bad size":           {"zz\r\nabc\r\n0\r\n\r\n", 400},
-		"bare LF":            {"3\nabc\r\n0\r\n\r\n", 400},
-		"data too long":      {"3\r\nabcd\r\n0\r\n\r\n", 400},
-		"malformed trailers": {"3\r\nabc\r\n0\r\nnot a field\r\n\r\n", 400},
-		"above the limit":    {"10001\r\n" + strings.Repeat("a", 0x10001) + "\r\n0\r\n\r\n", 413},
-	} {
-		if answer := w.say(head + c.chunks); !strings.HasPrefix(answer, fmt.Sprintf("HTTP/1.1 %d ", c.status)) || !strings.Contains(answer, "Connection: close\r\n") {
+	refused := map[string]fronttest.Refused{"above the limit": {Raw: "10001\r\n" + strings.Repeat("a", 0x10001) + "\r\n0\r\n\r\n", Status: 413}}
+	for name, chunks := range fronttest.BadChunks() {
+		refused[name] = fronttest.Refused{Raw: chunks, Status: 400}
+	}
+	for name, c := range refused {
+		if answer := w.say(head + c.Raw); !strings.HasPrefix(answer, fmt.Sprintf("HTTP/1.1 %d ", c.Status)) || !strings.Contains(answer, "Connection: close\r\n") {
 			t.Errorf("%s: %.100q", name, answer)
 		}
 	}
