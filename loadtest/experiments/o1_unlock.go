@@ -114,7 +114,7 @@ func (s *unlockScript) listener() *rig.Proc {
 
 // acquired waits for an owner with a larger token, and records that it acquired the lock
 // between the last answer without it and the first one with it. Its lease may
-// end by itself a TTL after that, if it is not renewed.
+// end by itself a TTL after that, if it is not renewed; that of the first one, which began before anything was recorded, earlier.
 func (s *unlockScript) acquired(ctx context.Context, than uint64) (v ownerView, err error) {
 	before := s.rec.Begin(linear.Operation{Key: "shard-0", Do: linear.Acquire})
 	err = until(ctx, fmt.Sprintf("there is an owner after token %d", than), func() (bool, error) {
@@ -134,7 +134,12 @@ func (s *unlockScript) acquired(ctx context.Context, than uint64) (v ownerView, 
 	}
 	before.Op.Grant = grantOf(v)
 	before.OK()
-	s.rec.Expires(before, unlockTTL)
+	ttl := unlockTTL
+	if than == 0 {
+		// Nobody saw when it began: only what the store says is left of it is known.
+		ttl = time.Duration(*v.TTLLeft) * time.Millisecond
+	}
+	s.rec.Expires(before, ttl)
 	return v, nil
 }
 

@@ -1,6 +1,7 @@
 package experiments
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"fmt"
@@ -94,33 +95,39 @@ func (s *zombieScript) sendY(ctx context.Context) error {
 	return err
 }
 
+// decisions are what the ledger can make of an entry.
+var decisions = []string{"stale", "recorded", "out-of-sequence"}
+
+// decided counts what the ledger has decided until now.
+func (s *zombieScript) decided(ctx context.Context) (stale, all float64, err error) {
+	for _, outcome := range decisions {
+		n, err := counter(ctx, s.o.ledger, fmt.Sprintf("ledger_requests_total{outcome=%q}", outcome))
+		if err != nil {
+			return 0, 0, err
+		}
+		if all += n; outcome == "stale" {
+			stale = n
+		}
+	}
+	return stale, all, nil
+}
+
 // deliverY lets y arrive, and waits until the ledger has decided.
 func (s *zombieScript) deliverY(ctx context.Context) error {
-	decided := func(outcome string) (float64, error) {
-		return counter(ctx, s.o.ledger, fmt.Sprintf("ledger_requests_total{outcome=%q}", outcome))
-	}
-	stale, err := decided("stale")
-	if err != nil {
-		return err
-	}
-	done, err := decided("recorded")
+	stale, all, err := s.decided(ctx)
 	if err != nil {
 		return err
 	}
 	s.o.toLedger[s.number].Mend()
 	return until(ctx, "the ledger decides about y", func() (bool, error) {
-		staleNow, err := decided("stale")
-		if err != nil {
-			return false, err
-		}
-		doneNow, err := decided("recorded")
+		staleNow, allNow, err := s.decided(ctx)
 		s.refusedY = staleNow > stale
-		return staleNow > stale || doneNow > done, err
+		return allNow > all, err
 	})
 }
 
 // late gives the ledger one more entry in the name of the first owner, as a network may
-// that delivers what was sent long ago.
+// that delivers what was sent long ago. Its number is the next one: nothing is wrong with it but the token.
 func (s *zombieScript) late(ctx context.Context) error {
 	const account = "late"
 	write := s.rec.tokens.Begin(linear.Operation{Client: 3, Key: "shard-0", Do: linear.Write, Token: s.first.Token})
@@ -128,14 +135,14 @@ func (s *zombieScript) late(ctx context.Context) error {
 		"Ownership-Owner": {fmt.Sprintf("%s@%s#%s", s.first.Owner, s.first.Addr, s.first.Run)},
 		"Ownership-Token": {strconv.FormatUint(s.first.Token, 10)}, "Ownership-Version": {"late"},
 	}
-	order := fmt.Appendf(nil, `{"id":"w","account":%q,"amount":1,"balance":1,"version":1,"sequence":2}`, account)
+	order := fmt.Appendf(nil, `{"id":"w","account":%q,"amount":1,"balance":1,"version":1,"sequence":3}`, account)
 	a, err := s.o.do(ctx, http.MethodPost, "http://"+s.o.ledger.Data+"/v1/shards/0/entries", header, order)
 	switch {
 	case err != nil:
 		write.Unknown()
 		return err
 	case a.status == http.StatusConflict:
-		s.refusedLate = true
+		s.refusedLate = bytes.Contains(a.body, []byte("#token-stale"))
 		write.Refused()
 	case a.status == http.StatusCreated:
 		write.OK()
