@@ -55,7 +55,7 @@ func TestASpanContinuesTheTraceAndTellsHowItEnded(t *testing.T) {
 	said := map[string]string{}
 	for _, s := range ended {
 		for _, a := range s.Attributes() {
-			said[s.Name()+": "+string(a.Key)] = a.Value.Emit()
+			said[s.Name()+": "+string(a.Key)] = a.Value.String()
 		}
 	}
 	for name, want := range map[string]string{
