@@ -145,6 +145,7 @@ func (c *scaleCommand) Run(ctx context.Context, s session) error {
 
 // topologyCommand shows the table, resolved.
 type topologyCommand struct {
+	sizes
 	JSON bool `help:"As JSON."`
 }
 
@@ -164,6 +165,10 @@ type service struct {
 }
 
 func (c *topologyCommand) Run(s session) error {
+	var err error
+	if s.table, err = c.of(s.table); err != nil {
+		return usageError{err}
+	}
 	r, err := resolve(s)
 	if err != nil {
 		return err

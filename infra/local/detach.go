@@ -79,7 +79,7 @@ func (c *upCommand) detach(ctx context.Context, s session) error {
 func (c *upCommand) again(s session) []string {
 	args := []string{
 		"--root", s.root, "--dir", s.dir, "up", "--host", c.Host, "--backends", c.Backends, "--timeout", c.Timeout.String(),
-		"--https-port", fmt.Sprint(c.HTTPSPort), "--http-port", fmt.Sprint(c.HTTPPort),
+		"--https-port", fmt.Sprint(c.HTTPSPort), "--http-port", fmt.Sprint(c.HTTPPort), "--etcd-members", fmt.Sprint(c.EtcdMembers),
 	}
 	for key, value := range c.Set {
 		args = append(args, "--set", key+"="+value)

@@ -25,7 +25,7 @@ func experimentPod() []topology.Service {
 		{
 			Name: "experiment-configsync", Pod: "experiment", Package: "./sidecars/configsync/cmd/configsync", Count: 1, Single: true, Needs: []string{"etcd"},
 			Env: map[string]string{
-				"CONFIGSYNC_ETCD_ENDPOINTS": `{{addr "etcd"}}`,
+				"CONFIGSYNC_ETCD_ENDPOINTS": `{{addrs "etcd"}}`,
 				"CONFIGSYNC_KEY":            "/configs/experiments.yaml",
 				"CONFIGSYNC_FILE":           `{{shared "experiment/experiments.yaml"}}`,
 				"CONFIGSYNC_READY":          "always", // until somebody pushes a plan, and without etcd, production serves all

@@ -16,7 +16,7 @@ func legacyPod() []topology.Service {
 		{
 			Name: "configsync", Pod: "legacy", Package: "./sidecars/configsync/cmd/configsync", Count: 1, Single: true, Needs: []string{"etcd"},
 			Env: map[string]string{
-				"CONFIGSYNC_ETCD_ENDPOINTS": `{{addr "etcd"}}`,
+				"CONFIGSYNC_ETCD_ENDPOINTS": `{{addrs "etcd"}}`,
 				"CONFIGSYNC_KEY":            "/configs/legacy.ini",
 				"CONFIGSYNC_FILE":           `{{shared "legacy/etc/legacy.ini"}}`,
 				"CONFIGSYNC_SIGNAL":         "SIGHUP",

@@ -14,7 +14,7 @@ func ownershipPods() []topology.Service {
 		{
 			Name: "ownership", Package: "./services/ownership/cmd/ownership", Count: 3, Needs: []string{"etcd", "ledger-a", "ledger-b"},
 			Env: map[string]string{
-				"OWNERSHIP_STORE_ETCD_ENDPOINTS": `{{addr "etcd"}}`,
+				"OWNERSHIP_STORE_ETCD_ENDPOINTS": `{{addrs "etcd"}}`,
 				"OWNERSHIP_LEDGERS":              `{{addr "ledger-a"}},{{addr "ledger-b"}}`,
 			},
 		},

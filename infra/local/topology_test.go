@@ -55,6 +55,53 @@ func TestTheTableIsTheFleetOfTheArchitecture(t *testing.T) {
 	}
 }
 
+// Three members of etcd are there by choice, and whoever uses etcd is told all of them.
+func TestEtcdHasAsManyMembersAsIsAskedFor(t *testing.T) {
+	t.Parallel()
+	var out, errs strings.Builder
+	if code := execute(theFleet(), []string{"--root", "../..", "--dir", "/fleet", "topology", "--json", "--etcd-members", "3"}, &out, &errs); code != exitOK {
+		t.Fatalf("exit %d: %s", code, errs.String())
+	}
+	var r Resolved
+	if err := json.Unmarshal([]byte(out.String()), &r); err != nil {
+		t.Fatal(err)
+	}
+	var members []string
+	peers := map[string]bool{}
+	for _, p := range r.Processes {
+		if p.Service == "etcd" {
+			members = append(members, p.Data)
+			peers[p.Env["ETCD_PEERS"]] = true
+			if !strings.Contains(p.Env["ETCD_DATA_DIR"], "/"+p.Name+"/") || p.Env["INSTANCE"] != p.Name {
+				t.Errorf("%s: %v", p.Name, p.Env)
+			}
+		}
+	}
+	if len(members) != 3 || len(peers) != 1 {
+		t.Errorf("members %v, who see %v", members, peers)
+	}
+	clients := 0
+	for _, p := range r.Processes {
+		for variable, value := range p.Env {
+			if strings.HasSuffix(variable, "_ETCD_ENDPOINTS") {
+				clients++
+				if value != strings.Join(members, ",") {
+					t.Errorf("%s of %s is %s, and not %v", variable, p.Name, value, members)
+				}
+			}
+		}
+	}
+	if clients != 6 { // configapi, configsync × 2, ownership × 3
+		t.Errorf("%d processes use etcd", clients)
+	}
+	for _, args := range [][]string{{"up", "--etcd-members", "2", "legacy"}, {"up", "--etcd-members", "3", "site"}} {
+		var out, errs strings.Builder
+		if code := execute(theFleet(), args, &out, &errs); code != exitUsage || !strings.Contains(errs.String(), "etcd-members") {
+			t.Errorf("%v: exit %d, %q", args, code, errs.String())
+		}
+	}
+}
+
 func TestNoTwoProcessesShareAPortThatTheyOpenThemselves(t *testing.T) {
 	t.Parallel()
 	owner := map[string]string{}

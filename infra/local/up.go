@@ -19,15 +19,16 @@ import (
 
 // upCommand builds and starts the fleet.
 type upCommand struct {
-	Groups    []string          `arg:"" optional:"" name:"group" help:"What to start beside the serving path: ${groups}."`
-	Detach    bool              `short:"d" help:"Return when the fleet is ready; it runs on in the background."`
-	Host      string            `default:"127.0.0.1" help:"Address to listen on."`
-	HTTPSPort int               `default:"8443" env:"FLOTILLA_HTTPS_PORT" help:"Port of the edge, TCP and UDP; 0: a free one." name:"https-port"`
-	HTTPPort  int               `default:"8080" env:"FLOTILLA_HTTP_PORT" help:"Port that redirects to it; 0: a free one." name:"http-port"`
-	Backends  string            `enum:"embedded,real" default:"embedded" env:"BACKENDS" help:"Backends: embedded, or real where installed."`
-	Set       map[string]string `help:"Parameter of a service, as in dictionary.LOG_LEVEL=DEBUG; may be repeated." placeholder:"SERVICE.NAME=VALUE" mapsep:"none"`
-	Timeout   time.Duration     `default:"60s" help:"How long a service may take to become ready."`
-	JSON      bool              `help:"Print the ready fleet as JSON, and no logs."`
+	Groups    []string `arg:"" optional:"" name:"group" help:"What to start beside the serving path: ${groups}."`
+	Detach    bool     `short:"d" help:"Return when the fleet is ready; it runs on in the background."`
+	Host      string   `default:"127.0.0.1" help:"Address to listen on."`
+	HTTPSPort int      `default:"8443" env:"FLOTILLA_HTTPS_PORT" help:"Port of the edge, TCP and UDP; 0: a free one." name:"https-port"`
+	HTTPPort  int      `default:"8080" env:"FLOTILLA_HTTP_PORT" help:"Port that redirects to it; 0: a free one." name:"http-port"`
+	Backends  string   `enum:"embedded,real" default:"embedded" env:"BACKENDS" help:"Backends: embedded, or real where installed."`
+	sizes
+	Set     map[string]string `help:"Parameter of a service, as in dictionary.LOG_LEVEL=DEBUG; may be repeated." placeholder:"SERVICE.NAME=VALUE" mapsep:"none"`
+	Timeout time.Duration     `default:"60s" help:"How long a service may take to become ready."`
+	JSON    bool              `help:"Print the ready fleet as JSON, and no logs."`
 }
 
 // settle is how long a rolling restart waits after a replica is ready: until
@@ -36,7 +37,10 @@ const settle = 1200 * time.Millisecond
 
 func (c *upCommand) Run(ctx context.Context, s session) error {
 	var err error
-	if s.table, err = s.choose(c.Groups); err != nil {
+	if s.table, err = s.choose(c.Groups); err == nil {
+		s.table, err = c.of(s.table)
+	}
+	if err != nil {
 		return usageError{err}
 	}
 	sets, err := overrides(s.table, c.Set)
@@ -152,13 +156,17 @@ func alreadyUp(ctx context.Context, s session, asJSON bool) error {
 	if err != nil {
 		return fmt.Errorf("a runner holds %s but does not answer: %w", s.dir, err)
 	}
-	running := map[string]bool{}
+	running := map[string]int{}
 	for _, p := range f.Processes {
-		running[p.Name] = true
+		running[p.Name]++
 	}
 	for _, row := range s.table {
-		if f.State == "ready" && !running[row.Name] {
+		switch n := running[row.Name]; {
+		case f.State != "ready":
+		case n == 0:
 			return fmt.Errorf("the fleet is up already, without %s: take it `down` first", row.Name)
+		case (row.Single || row.Fixed) && n != row.Count:
+			return fmt.Errorf("the fleet is up already, with %d × %s: take it `down` first", n, row.Name)
 		}
 	}
 	if !asJSON {

@@ -31,6 +31,9 @@ func (p Process) targets() []target {
 	if p.Optional { // load comes from outside, by the public name
 		return nil
 	}
+	if p.Program == "" && p.Replicas > 1 { // a server that is not ours, told of itself and of its like
+		return nil
+	}
 	var all []target
 	for _, variable := range slices.Sorted(maps.Keys(p.Env)) {
 		if strings.HasPrefix(variable, handedOn) {

@@ -23,6 +23,7 @@ type composeService struct {
 	Image       string `yaml:"image"`
 	Build       struct{ Target string }
 	User        string             `yaml:"user"`
+	Command     any                `yaml:"command"`
 	Environment map[string]string  `yaml:"environment"`
 	Ports       []composePort      `yaml:"ports"`
 	Expose      []string           `yaml:"expose"`
@@ -99,9 +100,60 @@ func Compose(file string, catalogue Catalogue) (Fleet, error) {
 			fleet.Processes[i].Ports = composeService{Expose: c.holder(p).Expose}.ports(Program{})
 		}
 	}
+	if fleet.Processes, err = c.join(fleet.Processes); err != nil {
+		return Fleet{}, fmt.Errorf("%s: %w", file, err)
+	}
 	slices.SortFunc(fleet.Processes, func(a, b Process) int { return strings.Compare(a.Name, b.Name) })
 	fleet.Allowed, fleet.ByNetwork = c.allowed(fleet), true
 	return fleet, nil
+}
+
+// join makes one process of services that are its replicas: etcd-1, etcd-2 and so on are
+// etcd. A server whose replicas know each other by name must be told its own, and compose
+// tells replicas of one service nothing of the kind. They may differ in their number only.
+func (c composeFile) join(processes []Process) ([]Process, error) {
+	var joined []Process
+	for _, p := range processes {
+		name, numbered := member(p.Name)
+		if !numbered {
+			joined = append(joined, p)
+			continue
+		}
+		first := name + "-1"
+		is, want := c.Services[p.Name].text(name), c.Services[first].text(name)
+		if is != want {
+			return nil, fmt.Errorf("services %s and %s are replicas of %s, and differ in more than their number:\n%s\n%s", first, p.Name, name, want, is)
+		}
+		if p.Name != first {
+			continue
+		}
+		p.Name = name
+		for c.Services[fmt.Sprintf("%s-%d", name, p.Replicas+1)].Image != "" {
+			p.Replicas++
+		}
+		joined = append(joined, p)
+	}
+	return joined, nil
+}
+
+// member splits the name of a numbered service.
+func member(service string) (name string, numbered bool) {
+	m := numberedService.FindStringSubmatch(service)
+	if m == nil {
+		return service, false
+	}
+	return m[1], true
+}
+
+var numberedService = regexp.MustCompile(`^(.+)-[1-9]$`)
+
+// text is all that matters of a service, without the numbers of the members of a set.
+func (s composeService) text(set string) string {
+	text, err := yaml.Marshal(s)
+	if err != nil {
+		return err.Error() // which is different from every service
+	}
+	return regexp.MustCompile(regexp.QuoteMeta(set)+`-[1-9]`).ReplaceAllString(string(text), set+"-N")
 }
 
 // podStage is the image that does nothing but hold the network of a pod, as the
@@ -111,6 +163,9 @@ const podStage = "pod"
 
 // holder is the service whose network a service is in.
 func (c composeFile) holder(p Process) composeService {
+	if s, joined := c.Services[p.Name+"-1"]; joined && c.Services[p.Name].Image == "" {
+		return s
+	}
 	if p.Pod != "" || c.Services[p.Name].NetworkMode != "" {
 		return c.Services[p.pod()+"-"+podStage]
 	}
@@ -166,13 +221,17 @@ func (s composeService) process(name, dir string, catalogue Catalogue) (Process,
 	return p, err
 }
 
+// foreign are the ports of a server that is not ours, in the order in which they are exposed:
+// for others, for its own replicas, and for probes and metrics.
+var foreign = []string{"data", "peers", "admin"}
+
 // ports lists what is published and what is exposed.
 func (s composeService) ports(program Program) []Port {
 	var all []Port
 	for _, port := range s.Ports {
 		all = append(all, Port{port.Name, port.Target, orTCP(port.Protocol)})
 	}
-	for _, exposed := range s.Expose {
+	for i, exposed := range s.Expose {
 		number, protocol, _ := strings.Cut(exposed, "/")
 		one := Port{Protocol: orTCP(protocol)}
 		fmt.Sscanf(number, "%d", &one.Number)
@@ -181,8 +240,8 @@ func (s composeService) ports(program Program) []Port {
 				one.Name = own.Name
 			}
 		}
-		if program.Program == "" && len(s.Expose) == 1 {
-			one.Name = "data" // a server that is not ours has one port
+		if program.Program == "" && i < len(foreign) {
+			one.Name = foreign[i]
 		}
 		if !slices.Contains(all, one) {
 			all = append(all, one)

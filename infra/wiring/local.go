@@ -29,15 +29,16 @@ type table struct {
 }
 
 // Local asks the local runner, built into bin, for its table. Replicas of a
-// service are one Process; it has the variables of the first.
-func Local(ctx context.Context, root, bin string) (Fleet, error) {
+// service are one Process; it has the variables of the first. The flags choose what
+// there is to choose.
+func Local(ctx context.Context, root, bin string, flags ...string) (Fleet, error) {
 	runner := filepath.Join(bin, "local-runner")
 	build := exec.CommandContext(ctx, "go", "build", "-o", runner, ".")
 	build.Dir = filepath.Join(root, "infra", "local")
 	if text, err := build.CombinedOutput(); err != nil {
 		return Fleet{}, fmt.Errorf("build infra/local: %w\n%s", err, text)
 	}
-	ask := exec.CommandContext(ctx, runner, "topology", "--json")
+	ask := exec.CommandContext(ctx, runner, append([]string{"topology", "--json"}, flags...)...)
 	ask.Dir = root
 	text, err := ask.Output()
 	if err != nil {
@@ -47,11 +48,11 @@ func Local(ctx context.Context, root, bin string) (Fleet, error) {
 	if err := json.Unmarshal(text, &t); err != nil {
 		return Fleet{}, fmt.Errorf("local topology: %w", err)
 	}
-	return t.fleet()
+	return t.fleet(strings.Join(append([]string{"local"}, flags...), " "))
 }
 
-func (t table) fleet() (Fleet, error) {
-	fleet := Fleet{Wiring: "local"}
+func (t table) fleet(wiring string) (Fleet, error) {
+	fleet := Fleet{Wiring: wiring}
 	for _, s := range t.Services {
 		p := Process{Name: s.Name, Pod: s.Pod, Program: filepath.Base(s.Package), Waits: s.Needs, Env: map[string]string{}, Files: map[string]string{}}
 		for _, one := range t.Processes {

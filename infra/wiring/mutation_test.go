@@ -108,6 +108,22 @@ var mutations = []struct {
 		"compose, dictionary: DICTIONARY_DATA_URL leads to wordnet-3.0.0000000000000000.bin.gz; right would be: wordnet-3.0.a9d012780827e9d9.bin.gz, as dictionary --help says",
 	},
 	{
+		"a member of etcd that is not told", composeFileName, "ENDPOINTS: etcd-1:2379,etcd-2:2379,etcd-3:2379", "ENDPOINTS: etcd-1:2379,etcd-3:2379",
+		"compose, configapi: CONFIGAPI_ETCD_ENDPOINTS names 2 of the members of etcd; right would be: all 3",
+	},
+	{
+		"a member of etcd too few", baseDir + "etcd/stateful-set.yaml", "replicas: 3", "replicas: 2",
+		"kubernetes/local, configapi: CONFIGAPI_ETCD_ENDPOINTS names 3 of the members of etcd; right would be: all 2",
+	},
+	{
+		"fewer replicas than elsewhere", baseDir + "ownership/deployment.yaml", "replicas: 3", "replicas: 2",
+		"kubernetes/local, ownership: there are 2 of it; right would be: 3, as in compose",
+	},
+	{
+		"a cluster without a budget", baseDir + "etcd/kustomization.yaml", "- disruption-budget.yaml\n", "",
+		"kubernetes/local, etcd: nothing keeps a drain of nodes from taking all replicas; right would be: a PodDisruptionBudget",
+	},
+	{
 		"a process that nobody else starts", composeFileName, "\n  content:\n", "\n  contents:\n",
 		"compose, dictionary: DICTIONARY_DATA_URL leads to \"content\", which is no process; right would be: one of ",
 	},
@@ -130,6 +146,16 @@ func TestMistakesAreFound(t *testing.T) {
 				t.Logf("  %s", f)
 			}
 		})
+	}
+}
+
+// Services that are replicas of one process may differ in their number only.
+func TestAMemberThatIsUnlikeTheOthersIsAnError(t *testing.T) {
+	t.Parallel()
+	dir := copyOfWirings(t)
+	mutate(t, filepath.Join(dir, composeFileName), "    - etcd-2:/etcd-data", "    - etcd-2:/elsewhere")
+	if _, err := Compose(filepath.Join(dir, composeFileName), catalogue(t)); err == nil || !strings.Contains(err.Error(), "etcd-2 are replicas of etcd, and differ") {
+		t.Errorf("the error is %v", err)
 	}
 }
 

@@ -20,10 +20,12 @@ func Check(catalogue Catalogue, fleets ...Fleet) []Finding {
 		all = append(all, checkCluster(fleet)...)
 		all = append(all, checkNetwork(fleet)...)
 		all = append(all, checkWaits(fleet)...)
+		all = append(all, checkMembers(fleet)...)
 		all = append(all, checkData(catalogue, fleet)...)
 	}
 	for i := 1; i < len(fleets); i++ {
 		all = append(all, compareProcesses(fleets[0], fleets[i])...)
+		all = append(all, compareReplicas(fleets[0], fleets[i])...)
 		all = append(all, compareVariables(catalogue, fleets[0], fleets[i])...)
 		all = append(all, comparePorts(fleets[0], fleets[i])...)
 		all = append(all, compareFiles(fleets[0], fleets[i])...)

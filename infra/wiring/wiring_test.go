@@ -22,6 +22,7 @@ var once struct {
 	sync.Once
 	catalogue Catalogue
 	local     Fleet
+	three     Fleet // local, with three members of etcd
 	err       error
 }
 
@@ -35,6 +36,9 @@ func catalogue(t *testing.T) Catalogue {
 		defer os.RemoveAll(bin)
 		if once.catalogue, once.err = Ask(t.Context(), root, bin); once.err == nil {
 			once.local, once.err = Local(t.Context(), root, bin)
+		}
+		if once.err == nil {
+			once.three, once.err = Local(t.Context(), root, bin, "--etcd-members", "3")
 		}
 	})
 	if once.err != nil {

@@ -13,9 +13,11 @@ import (
 type workload struct {
 	object `yaml:",inline"`
 	Spec   struct {
-		Replicas        *int
-		MinReadySeconds int `yaml:"minReadySeconds"`
-		Strategy        struct {
+		Replicas         *int
+		ServiceName      string `yaml:"serviceName"`
+		ManagementPolicy string `yaml:"podManagementPolicy"`
+		MinReadySeconds  int    `yaml:"minReadySeconds"`
+		Strategy         struct {
 			RollingUpdate struct {
 				MaxUnavailable string `yaml:"maxUnavailable"`
 			} `yaml:"rollingUpdate"`
@@ -54,6 +56,7 @@ type securityContext struct {
 
 type container struct {
 	Name, Image   string
+	Args          []string
 	RestartPolicy string `yaml:"restartPolicy"`
 	Env           []struct {
 		Name, Value string

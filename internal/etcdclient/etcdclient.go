@@ -66,8 +66,12 @@ func (s Settings) Validate(prefix string) config.Error {
 	return wrong
 }
 
-// Open returns a client. It connects by itself, and again whenever the connection
-// is lost; that etcd is away now is no error.
+// Open returns a client. It connects to all members by itself, and again whenever a
+// connection is lost; that etcd is away now is no error. A request goes to one of those that
+// are connected, in turn. One that a member refuses because it has no leader goes to the
+// next one; one whose member is killed on the way is an error, for nobody knows what became
+// of it. A connection is given up that for 10 seconds has brought nothing, and then no
+// answer to a ping; gRPC does not ask more often.
 func (s Settings) Open(ctx context.Context) (*clientv3.Client, error) {
 	secure, err := s.tls()
 	if err != nil {
@@ -86,12 +90,15 @@ func (s Settings) Open(ctx context.Context) (*clientv3.Client, error) {
 		DialTimeout:       s.Timeout,
 		DialKeepAliveTime: 10 * time.Second, DialKeepAliveTimeout: 3 * time.Second,
 		Logger: zap.NewNop(), // what matters comes back as an error
-		DialOptions: []grpc.DialOption{grpc.WithConnectParams(grpc.ConnectParams{
-			// gRPC's own delays grow to two minutes: as long would it take to notice
-			// that etcd is back.
-			Backoff:           backoff.Config{BaseDelay: 100 * time.Millisecond, Multiplier: 1.6, Jitter: 0.2, MaxDelay: 2 * time.Second},
-			MinConnectTimeout: time.Second,
-		})},
+		DialOptions: []grpc.DialOption{
+			grpc.WithConnectParams(grpc.ConnectParams{
+				// gRPC's own delays grow to two minutes: as long would it take to notice
+				// that etcd is back.
+				Backoff:           backoff.Config{BaseDelay: 100 * time.Millisecond, Multiplier: 1.6, Jitter: 0.2, MaxDelay: 2 * time.Second},
+				MinConnectTimeout: time.Second,
+			}),
+			grpc.WithChainUnaryInterceptor(requireLeader(s.Timeout)), grpc.WithChainStreamInterceptor(requireLeaderOfStream),
+		},
 	})
 	if err != nil {
 		return nil, fmt.Errorf("etcd client: %w", err)

@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"go.etcd.io/etcd/api/v3/v3rpc/rpctypes"
+	clientv3 "go.etcd.io/etcd/client/v3"
 	"google.golang.org/grpc/codes"
 	"google.golang.org/grpc/status"
 
@@ -72,6 +73,130 @@ func TestAClientComesBackWithItsEtcd(t *testing.T) {
 	server.Start()
 	await.That(t, "etcd answers", func() bool {
 		_, err := client.Get(etcdtest.Context(t), "k")
+		return err == nil
+	})
+}
+
+// three starts a cluster and a client of all its members.
+func three(t *testing.T) ([]*etcdtest.Server, *clientv3.Client) {
+	t.Helper()
+	members := etcdtest.StartThree(t, program)
+	client, err := etcdclient.Settings{Endpoints: etcdtest.Addrs(members), Access: etcdclient.Access{Timeout: 5 * time.Second}}.Open(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = client.Close() }) // the test is over
+	etcdtest.Eventually(t, "all members are connected: each answers in its turn", func() bool {
+		return len(answering(t, client)) == len(members)
+	})
+	return members, client
+}
+
+// answering are the members that have answered some requests.
+func answering(t *testing.T, client *clientv3.Client) map[uint64]bool {
+	t.Helper()
+	ids := map[uint64]bool{}
+	for range 6 {
+		resp, err := client.Get(etcdtest.Context(t), "k")
+		if err != nil {
+			t.Fatal(err)
+		}
+		ids[resp.Header.MemberId] = true
+	}
+	return ids
+}
+
+// patience is shorter than etcd's own, with which a member waits for a leader: 6.2 s.
+func patience(t *testing.T) context.Context {
+	t.Helper()
+	ctx, cancel := context.WithTimeout(t.Context(), 5*time.Second)
+	t.Cleanup(cancel)
+	return ctx
+}
+
+// Each of these requests would hang on a member that is cut off, when it is its turn.
+func TestAMemberThatIsCutOffIsPassedOver(t *testing.T) {
+	members, client := three(t)
+	members[1].CutOff()
+	lease, err := client.Grant(patience(t), 60)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for i := range 6 {
+		if _, err := client.Put(patience(t), "k", fmt.Sprint(i)); err != nil {
+			t.Errorf("a write: %v", err)
+		}
+		if got, err := client.Get(patience(t), "k"); err != nil || len(got.Kvs) != 1 || string(got.Kvs[0].Value) != fmt.Sprint(i) {
+			t.Errorf("a read: %v, %v", got, err)
+		}
+		if err := keepAlive(t, client, lease.ID); err != nil && !errors.Is(err, rpctypes.ErrNoLeader) {
+			t.Errorf("a lease: %v", err)
+		} else if err != nil && keepAlive(t, client, lease.ID) != nil { // it is asked of the next one
+			t.Error("a lease: two in turn have no leader")
+		}
+	}
+	if ids := answering(t, client); len(ids) != 2 {
+		t.Errorf("%d members have answered, want the two that have a leader", len(ids))
+	}
+}
+
+func keepAlive(t *testing.T, client *clientv3.Client, id clientv3.LeaseID) error {
+	t.Helper()
+	_, err := client.KeepAliveOnce(patience(t), id)
+	return err
+}
+
+// A write is sent once: one that was lost on the way may have been carried out. All that
+// were acknowledged are there in the end, whoever was killed.
+func TestWritesGoOnWhileEachMemberIsKilled(t *testing.T) {
+	members, client := three(t)
+	acknowledged := 0
+	write := func() bool {
+		ctx, cancel := context.WithTimeout(t.Context(), 5*time.Second)
+		defer cancel()
+		key := fmt.Sprintf("entry/%04d", acknowledged)
+		if _, err := client.Put(ctx, key, "v"); err != nil {
+			if !etcdclient.Unavailable(err) {
+				t.Errorf("%s: %v", key, err)
+			}
+			return false
+		}
+		acknowledged++
+		return true
+	}
+	for _, victim := range members {
+		victim.Kill()
+		for range 10 {
+			etcdtest.Eventually(t, "a write is acknowledged without a member", write)
+		}
+		victim.Start()
+		etcdtest.Eventually(t, "a write is acknowledged", write)
+	}
+	for _, m := range members {
+		got, err := m.Client().Get(etcdtest.Context(t), "entry/", clientv3.WithPrefix(), clientv3.WithCountOnly())
+		if err != nil || got.Count < int64(acknowledged) {
+			t.Errorf("%d of %d entries are there: %v", got.Count, acknowledged, err)
+		}
+	}
+}
+
+// With one member alone nothing is acknowledged, and everything goes on by itself.
+func TestWithoutAMajorityNothingIsAcknowledged(t *testing.T) {
+	members, client := three(t)
+	members[0].Kill()
+	members[1].Kill()
+	etcdtest.Eventually(t, "it is told that there is no leader", func() bool {
+		ctx, cancel := context.WithTimeout(t.Context(), time.Second)
+		defer cancel()
+		_, err := client.Put(ctx, "k", "v")
+		if err == nil {
+			t.Fatal("one of three has acknowledged a write")
+		}
+		return etcdclient.Unavailable(err)
+	})
+	members[0].Launch()
+	etcdtest.Eventually(t, "a write is acknowledged", func() bool {
+		_, err := client.Put(etcdtest.Context(t), "k", "v")
 		return err == nil
 	})
 }

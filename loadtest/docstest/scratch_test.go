@@ -64,6 +64,10 @@ func (s *scratch) close(t *testing.T) {
 	if _, err := os.Stat(filepath.Join(s.dir, "control.sock")); err == nil { // a fleet, in a session of its own
 		t.Log(s.run(t, "go run ./infra/local down --now").printed)
 	}
+	more, _ := filepath.Glob(filepath.Join(s.dir, "*", "control.sock")) // that of a page which failed before it took it down
+	for _, socket := range more {
+		t.Log(s.run(t, "go run ./infra/local --dir "+filepath.Dir(socket)+" down --now").printed)
+	}
 	for _, b := range s.started {
 		_ = syscall.Kill(-b.leader, syscall.SIGKILL) // has ended by itself: what was wanted
 	}

@@ -4,11 +4,9 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
-	"net"
 	"net/url"
 	"os"
 	"path/filepath"
-	"strings"
 
 	"go.etcd.io/etcd/server/v3/embed"
 )
@@ -20,7 +18,8 @@ const (
 	election = 600
 )
 
-// A cluster is one member or three, in this process.
+// A cluster is what of a cluster is in this process: its one member, all three, or one of
+// several whose others are processes of their own.
 type cluster struct {
 	temporary string // directory of what need not be kept; "" when there is none
 	members   []*member
@@ -42,21 +41,18 @@ func newCluster(cfg Config, advertised string, log *slog.Logger) (*cluster, erro
 	} else if err := os.MkdirAll(dir, 0o700); err != nil {
 		return nil, fmt.Errorf("ETCD_DATA_DIR: %w", err)
 	}
-	peers, err := peerURLs(cfg.Members)
+	where, err := newPlaces(cfg)
 	if err != nil {
 		return nil, errors.Join(err, c.remove())
 	}
-	var initial []string
-	for i, peer := range peers {
-		initial = append(initial, fmt.Sprintf("member-%d=%s", i+1, peer.String()))
-	}
 	client := url.URL{Scheme: "http", Host: advertised}
-	for i, peer := range peers {
-		m := &member{number: i + 1, socket: filepath.Join(dir, fmt.Sprintf("%d.sock", i+1))}
-		m.config = settings(cfg, fmt.Sprintf("member-%d", m.number), dir)
-		m.config.InitialCluster = strings.Join(initial, ",")
+	for _, n := range where.own {
+		name, at := where.names[n-1], where.urls[n-1]
+		m := &member{number: n, socket: filepath.Join(dir, fmt.Sprintf("%d.sock", n))}
+		m.config = settings(cfg, name, dir)
+		m.config.InitialCluster = where.initial()
 		m.config.ListenClientUrls, m.config.AdvertiseClientUrls = []url.URL{{Scheme: "unix", Path: m.socket}}, []url.URL{client}
-		m.config.ListenPeerUrls, m.config.AdvertisePeerUrls = []url.URL{peer}, []url.URL{peer}
+		m.config.ListenPeerUrls, m.config.AdvertisePeerUrls = []url.URL{at}, []url.URL{at}
 		m.config.ZapLoggerBuilder = embed.NewZapLoggerBuilder(zapTo(log.With("member", m.number), &m.stopping))
 		c.members = append(c.members, m)
 	}
@@ -74,21 +70,6 @@ func settings(cfg Config, name, dir string) *embed.Config {
 	e.QuotaBackendBytes = int64(cfg.Quota)
 	e.AutoCompactionMode, e.AutoCompactionRetention = embed.CompactorModePeriodic, cfg.Compaction.String()
 	return e
-}
-
-// peerURLs are where members find each other: free ports of loopback. One that
-// was free may be taken before it is used, which is an ordinary error then.
-func peerURLs(n int) ([]url.URL, error) {
-	var urls []url.URL
-	for range n {
-		ln, err := net.Listen("tcp", "127.0.0.1:0")
-		if err != nil {
-			return nil, fmt.Errorf("find a port for members: %w", err)
-		}
-		defer ln.Close() // all of them at the end, so that no port comes twice
-		urls = append(urls, url.URL{Scheme: "http", Host: ln.Addr().String()})
-	}
-	return urls, nil
 }
 
 // start starts all members. They find each other by themselves.
@@ -125,7 +106,8 @@ func (c *cluster) remove() error {
 }
 
 // led tells whether there is a leader that a majority follows: only then is
-// anything answered.
+// anything answered. A member whose others are elsewhere knows it by itself: one without a
+// majority follows nobody after an election time-out, and leads nobody.
 func (c *cluster) led() bool {
 	following := 0
 	for _, m := range c.members {

@@ -20,6 +20,7 @@ type Config struct {
 	process.Contract
 	DataDir    string         `env:"ETCD_DATA_DIR" doc:"directory in which data outlives the process; without it they are lost with it"`
 	Members    int            `env:"ETCD_MEMBERS" envDefault:"1" doc:"members of the cluster, all in this process: 1 or 3; 3 keep no data"`
+	Peers      string         `env:"ETCD_PEERS" doc:"members of a cluster that are processes of their own, name=host:port, comma-separated, as they find each other; this one is that of the name INSTANCE"`
 	Quota      config.Size    `env:"ETCD_QUOTA" envDefault:"256MiB" doc:"size of the data; past it only reads and deletes are allowed"`
 	Compaction time.Duration  `env:"ETCD_COMPACTION" envDefault:"10m" doc:"how long old revisions of keys are kept"`
 	MaxClients int            `env:"ETCD_MAX_CLIENTS" envDefault:"1024" doc:"connections; more are closed at once"`
@@ -37,6 +38,9 @@ func (c Config) validate() error {
 	}
 	if c.Members == 3 && c.DataDir != "" {
 		add("ETCD_DATA_DIR", "works with one member only: three are there to lose one, not to keep data")
+	}
+	if err := c.validatePeers(); err != nil {
+		wrong = append(wrong, config.Problem{Variable: "ETCD_PEERS", Message: err.Error()})
 	}
 	if c.Quota < 16<<20 || c.Quota > 8<<30 {
 		add("ETCD_QUOTA", "want 16MiB to 8GiB")

@@ -10,6 +10,8 @@
 //
 //	curl -X POST localhost:3379/members/2/stop
 //
+// Or each member is a process of its own, as in a cluster: ETCD_PEERS names them all.
+//
 // Leases of one second work: etcd grants no lease shorter than one and a half
 // election time-outs, and the time-out here is 600 ms.
 package etcd

@@ -6,7 +6,9 @@ import (
 	"sync"
 	"sync/atomic"
 
+	"go.etcd.io/etcd/client/pkg/v3/types"
 	"go.etcd.io/etcd/server/v3/embed"
+	"go.etcd.io/etcd/server/v3/etcdserver"
 )
 
 // A member is one etcd server. It can be stopped and started again, and then goes
@@ -65,6 +67,24 @@ func (m *member) running() *embed.Etcd {
 func (m *member) led() bool {
 	server := m.running()
 	return server != nil && server.Server.Leader() != 0
+}
+
+// cut keeps the member from all others, and mend lets them meet again. Clients reach it all
+// the time: that is what a partition looks like from its wrong side.
+func (m *member) cut() { m.eachPeer((*etcdserver.EtcdServer).CutPeer) }
+
+func (m *member) mend() { m.eachPeer((*etcdserver.EtcdServer).MendPeer) }
+
+func (m *member) eachPeer(do func(*etcdserver.EtcdServer, types.ID)) {
+	server := m.running()
+	if server == nil {
+		return
+	}
+	for _, other := range server.Server.Cluster().Members() {
+		if other.ID != server.Server.MemberID() {
+			do(server.Server, other.ID)
+		}
+	}
 }
 
 func (m *member) leads() bool {

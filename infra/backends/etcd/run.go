@@ -6,6 +6,7 @@ import (
 	"errors"
 	"net"
 	"net/http"
+	"slices"
 	"strconv"
 
 	"github.com/flotilla-dev/flotilla/internal/problem"
@@ -68,14 +69,15 @@ func (c *cluster) list(w http.ResponseWriter, _ *http.Request) {
 	_ = json.NewEncoder(w).Encode(all) // the operator is gone when this fails
 }
 
-// act stops or starts a member.
+// act stops or starts a member, or cuts it off from the others.
 func (c *cluster) act(w http.ResponseWriter, r *http.Request) {
 	number, err := strconv.Atoi(r.PathValue("number"))
-	if err != nil || number < 1 || number > len(c.members) {
+	at := slices.IndexFunc(c.members, func(m *member) bool { return m.number == number })
+	if err != nil || at < 0 {
 		problem.New(http.StatusNotFound, "no-such-resource", "GET /members lists the members").Write(w)
 		return
 	}
-	m := c.members[number-1]
+	m := c.members[at]
 	switch r.PathValue("action") {
 	case "stop":
 		m.stop()
@@ -84,8 +86,12 @@ func (c *cluster) act(w http.ResponseWriter, r *http.Request) {
 			problem.New(http.StatusInternalServerError, "internal", "the member did not start").Write(w)
 			return
 		}
+	case "cut":
+		m.cut()
+	case "mend":
+		m.mend()
 	default:
-		problem.New(http.StatusNotFound, "no-such-resource", "want /members/N/stop or /members/N/start").Write(w)
+		problem.New(http.StatusNotFound, "no-such-resource", "want stop, start, cut or mend in /members/N/…").Write(w)
 		return
 	}
 	c.list(w, r)

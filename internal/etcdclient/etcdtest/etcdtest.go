@@ -4,12 +4,14 @@ package etcdtest
 
 import (
 	"context"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"net/http"
 	"os"
 	"os/exec"
 	"path/filepath"
+	"strings"
 	"syscall"
 	"testing"
 	"time"
@@ -71,6 +73,8 @@ type Server struct {
 	program string
 	admin   string
 	dir     string
+	name    string // in a cluster
+	peers   string // all of it, as ETCD_PEERS
 	cmd     *exec.Cmd
 }
 
@@ -83,27 +87,105 @@ func Start(t *testing.T, program string) *Server {
 	return s
 }
 
-// Start starts a killed etcd again, with its address and its data.
+// StartThree starts a cluster of three members, each a process that can be killed, paused
+// and cut off from the others.
+func StartThree(t *testing.T, program string) []*Server {
+	t.Helper()
+	var all []*Server
+	var peers []string
+	for _, name := range []string{"etcd-1", "etcd-2", "etcd-3"} {
+		all = append(all, &Server{t: t, program: program, Addr: nettest.Refuse(t), admin: nettest.Refuse(t), dir: t.TempDir(), name: name})
+		peers = append(peers, name+"="+nettest.Refuse(t))
+	}
+	for _, s := range all { // one alone does not become ready
+		s.peers = strings.Join(peers, ",")
+		s.Launch()
+		t.Cleanup(s.Kill)
+	}
+	for _, s := range all {
+		s.AwaitReady()
+	}
+	return all
+}
+
+// Addrs are the addresses of all members.
+func Addrs(members []*Server) []string {
+	var all []string
+	for _, s := range members {
+		all = append(all, s.Addr)
+	}
+	return all
+}
+
+// Start starts a killed etcd again, with its address and its data, and waits until it is
+// ready.
 func (s *Server) Start() {
 	s.t.Helper()
+	s.Launch()
+	s.AwaitReady()
+}
+
+// Launch starts a killed etcd again and waits for nothing: without a majority a member does
+// not become ready.
+func (s *Server) Launch() {
+	s.t.Helper()
 	s.cmd = exec.Command(s.program)
-	s.cmd.Env = append(os.Environ(), "LISTEN_ADDR="+s.Addr, "ADMIN_ADDR="+s.admin, "LOG_LEVEL=ERROR", "ETCD_DATA_DIR="+s.dir)
+	s.cmd.Env = append(os.Environ(), "LISTEN_ADDR="+s.Addr, "ADMIN_ADDR="+s.admin, "LOG_LEVEL=ERROR", "ETCD_DATA_DIR="+s.dir, "INSTANCE="+s.name, "ETCD_PEERS="+s.peers)
 	if err := s.cmd.Start(); err != nil {
 		s.t.Fatal(err)
 	}
-	client := &http.Client{Transport: &http.Transport{DisableKeepAlives: true}, Timeout: time.Second}
-	for deadline := time.Now().Add(30 * time.Second); ; time.Sleep(10 * time.Millisecond) {
-		resp, err := client.Get("http://" + s.admin + "/readyz")
-		if err == nil {
-			_ = resp.Body.Close() // only the status matters
-			if resp.StatusCode == http.StatusOK {
-				return
-			}
-		}
-		if time.Now().After(deadline) {
-			s.t.Fatalf("etcd is not ready: %v", err)
-		}
+}
+
+// AwaitReady waits until the etcd is ready: it follows a leader, or is one.
+func (s *Server) AwaitReady() {
+	s.t.Helper()
+	Eventually(s.t, "etcd is ready", func() bool { return s.ask(http.MethodGet, "/readyz") == nil })
+}
+
+// Leads tells whether the member leads its cluster.
+func (s *Server) Leads() bool {
+	s.t.Helper()
+	resp, err := client.Get("http://" + s.admin + "/members")
+	if err != nil {
+		s.t.Fatal(err)
 	}
+	defer resp.Body.Close()
+	var members []struct{ Leader bool }
+	if err := json.NewDecoder(resp.Body).Decode(&members); err != nil || len(members) != 1 {
+		s.t.Fatalf("members: %v, %v", members, err)
+	}
+	return members[0].Leader
+}
+
+// CutOff keeps a member from the others, and returns when it knows no leader any more.
+// Clients reach it all the time.
+func (s *Server) CutOff() {
+	s.t.Helper()
+	if err := s.ask(http.MethodPost, "/members/"+strings.TrimPrefix(s.name, "etcd-")+"/cut"); err != nil {
+		s.t.Fatal(err)
+	}
+	Eventually(s.t, s.name+" has no leader", func() bool { return s.ask(http.MethodGet, "/readyz") != nil })
+}
+
+// client opens a connection for each question: one that was kept would say nothing of a
+// new process.
+var client = &http.Client{Transport: &http.Transport{DisableKeepAlives: true}, Timeout: 5 * time.Second}
+
+// ask asks the administration listener. Anything but 200 is an error.
+func (s *Server) ask(method, path string) error {
+	req, err := http.NewRequest(method, "http://"+s.admin+path, nil)
+	if err != nil {
+		return err
+	}
+	resp, err := client.Do(req)
+	if err != nil {
+		return err
+	}
+	defer resp.Body.Close()
+	if resp.StatusCode != http.StatusOK {
+		return fmt.Errorf("%s %s: %s", method, path, resp.Status)
+	}
+	return nil
 }
 
 // Kill ends the etcd at once, as kill -9 does.

@@ -33,7 +33,12 @@ type following struct {
 
 func follow(t *testing.T, addr string, f Follower) *following {
 	t.Helper()
-	client, err := etcdclient.Settings{Endpoints: []string{addr}, Access: etcdclient.Access{Timeout: time.Second}}.Open(t.Context())
+	return followMembers(t, []string{addr}, f)
+}
+
+func followMembers(t *testing.T, addrs []string, f Follower) *following {
+	t.Helper()
+	client, err := etcdclient.Settings{Endpoints: addrs, Access: etcdclient.Access{Timeout: time.Second}}.Open(t.Context())
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -149,6 +154,30 @@ func TestAnEtcdThatIsAwayIsToldAndFollowedAgain(t *testing.T) {
 	etcd.Resume()
 	put(t, etcd.Client(), "a", "2")
 	f.want("a=2/2")
+}
+
+// The member that a watch is at is cut off from the others, and the connection to it stays.
+// It will never hear of anything again, and must say so.
+func TestAWatchAtAMemberThatIsCutOffGoesOnElsewhere(t *testing.T) {
+	members := etcdtest.StartThree(t, program)
+	put(t, members[0].Client(), "a", "1")
+	wire, err := cable.Lay("tcp", members[1].Addr)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(wire.Close)
+	wire.Cut() // so the watch is at the first one
+	f := followMembers(t, []string{members[0].Addr, wire.Addr()}, Follower{Key: "a", Resync: time.Hour})
+	f.want("a=1/1")
+	put(t, members[2].Client(), "a", "2")
+	f.want("a=2/2") // by the watch: a list comes after an hour
+	members[0].CutOff()
+	wire.Mend()
+	put(t, members[2].Client(), "a", "3")
+	f.want("a=3/3")
+	if lost := f.lost(); len(lost) == 0 || !errors.Is(lost[0], rpctypes.ErrNoLeader) {
+		t.Errorf("it was not told that there is no leader: %v", lost)
+	}
 }
 
 func TestAfterACompactionItListsAgain(t *testing.T) {

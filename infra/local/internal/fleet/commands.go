@@ -159,6 +159,9 @@ func (f *Fleet) scalable(service string, n int) (topology.Service, error) {
 	if s.Single {
 		return s, fmt.Errorf("%s runs once: it keeps state that replicas would not share", service)
 	}
+	if s.Fixed {
+		return s, fmt.Errorf("%s has as many replicas as it was started with: they know each other", service)
+	}
 	if n < 1 || n > maxReplicas {
 		return s, fmt.Errorf("%d replicas: want 1 to %d", n, maxReplicas)
 	}

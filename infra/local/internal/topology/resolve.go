@@ -177,7 +177,7 @@ func (r resolver) expand(text string) (string, error) {
 		return text, nil
 	}
 	t, err := template.New("value").Option("missingkey=error").Funcs(template.FuncMap{
-		"endpoints": r.endpoints, "addr": r.addr, "addrs": r.addrs, "file": r.file, "base": r.base,
+		"endpoints": r.endpoints, "addr": r.addr, "addrs": r.addrs, "peers": r.peers, "peer": r.peer, "name": func() string { return r.name }, "file": r.file, "base": r.base,
 		"pki":     func(name string) string { return filepath.Join(r.Dir, "pki", name) },
 		"secret":  func(name string) string { return filepath.Join(r.Dir, "pki", "secrets", name) },
 		"private": func(name string) string { return filepath.Join(r.Dir, "data", r.name, name) },
@@ -237,6 +237,33 @@ func (r resolver) addrs(service string) (string, error) {
 		all[i] = r.join(pair.Data)
 	}
 	return strings.Join(all, ","), nil
+}
+
+// peers is for replicas that agree with each other, and know each other by name.
+func (r resolver) peers(service, scheme string) (string, error) {
+	s, err := r.find(service)
+	if err != nil {
+		return "", err
+	}
+	all := make([]string, s.Count)
+	for i := range all {
+		name := Instance(service, i+1)
+		addr, err := r.peerOf(name)
+		if err != nil {
+			return "", err
+		}
+		all[i] = name + "=" + scheme + addr
+	}
+	return strings.Join(all, ","), nil
+}
+
+func (r resolver) peer() (string, error) { return r.peerOf(r.name) }
+
+// peerOf is where the others find a replica. What they say there is for no other process, so
+// the port is in no table of them, and is remembered under a name of its own.
+func (r resolver) peerOf(instance string) (string, error) {
+	pair, err := r.Pair(instance + "/peer")
+	return r.join(pair.Data), err
 }
 
 // file finds a file of the tree. That the pattern must match one file only

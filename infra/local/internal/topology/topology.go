@@ -18,6 +18,9 @@ import (
 //	{{endpoints "cache"}}     file:… with the endpoints of a service, kept up to date
 //	{{addr "content"}}        host:port of the data listener of a service that runs once
 //	{{addrs "redis-shard"}}   those of all replicas that the table has, in order, with commas
+//	{{peers "etcd" "http://"}}  name=http://host:port of all replicas that the table has, with commas:
+//	                          where they find each other, on a port beside those that others use
+//	{{peer}}, {{name}}        host:port of this replica among them, and its name
 //	{{file "services/x"}}     a file of the tree; a pattern must match exactly one
 //	{{base "services/x/*"}}   the last element of it
 //	{{pki "edge/tls.crt"}}    a file that infra/pki makes
@@ -34,6 +37,7 @@ type Service struct {
 	Package string            // of its program, from the root of the tree
 	Count   int               // replicas
 	Single  bool              // cannot be scaled: it keeps state that is not shared
+	Fixed   bool              // cannot be scaled: its replicas know each other, and how many they are
 	Needs   []string          // services that are ready before this one is started
 	Env     map[string]string // of all replicas
 	Public  []Public          // listeners opened once by the runner and shared by all replicas; the first is the data listener

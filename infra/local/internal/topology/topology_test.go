@@ -119,6 +119,20 @@ func TestAPortIsOnesOwnOrThatOfAServiceThatRunsOnce(t *testing.T) {
 	}
 }
 
+func TestReplicasThatKnowEachOtherAreNamed(t *testing.T) {
+	t.Parallel()
+	table := example()
+	table[1].Env = map[string]string{"WEB_PEERS": `{{peers "web" "http://"}}`, "WEB_OWN": `{{name}} {{peer}}`}
+	c := exampleContext(t)
+	c.Pair = func(instance string) (Pair, error) {
+		return map[string]Pair{"web-1": {1, 2}, "web-1/peer": {3, 4}, "web-2/peer": {5, 6}}[instance], nil
+	}
+	p, err := c.Resolve(table, table[1], 2)
+	if err != nil || p.Env["WEB_PEERS"] != "web-1=http://127.0.0.1:3,web-2=http://127.0.0.1:5" || p.Env["WEB_OWN"] != "web-2 127.0.0.1:5" {
+		t.Errorf("%v, %v", p.Env, err)
+	}
+}
+
 func TestWhatIsSetStandsAboveTheTable(t *testing.T) {
 	t.Parallel()
 	c := exampleContext(t)
@@ -137,6 +151,7 @@ func TestAWrongReferenceIsNamed(t *testing.T) {
 		`{{addr "web"}}`:         "several replicas",
 		`{{endpoints "nobody"}}`: "there is no service nobody",
 		`{{addrs "nobody"}}`:     "there is no service nobody",
+		`{{peers "nobody" ""}}`:  "there is no service nobody",
 		`{{file "none*"}}`:       "0 files match",
 		`{{public "ftp"}}`:       "no public listener ftp",
 		`{{port "web"}}`:         "no service of this name that runs once",
