@@ -86,7 +86,7 @@ func three(t *testing.T) ([]*etcdtest.Server, *clientv3.Client) {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { _ = client.Close() }) // the test is over
-	etcdtest.Eventually(t, "all members are connected: each answers in its turn", func() bool {
+	await.That(t, "all members are connected: each answers in its turn", func() bool {
 		return len(answering(t, client)) == len(members)
 	})
 	return members, client
@@ -167,10 +167,10 @@ func TestWritesGoOnWhileEachMemberIsKilled(t *testing.T) {
 	for _, victim := range members {
 		victim.Kill()
 		for range 10 {
-			etcdtest.Eventually(t, "a write is acknowledged without a member", write)
+			await.That(t, "a write is acknowledged without a member", write)
 		}
 		victim.Start()
-		etcdtest.Eventually(t, "a write is acknowledged", write)
+		await.That(t, "a write is acknowledged", write)
 	}
 	for _, m := range members {
 		got, err := m.Client().Get(etcdtest.Context(t), "entry/", clientv3.WithPrefix(), clientv3.WithCountOnly())
@@ -185,7 +185,7 @@ func TestWithoutAMajorityNothingIsAcknowledged(t *testing.T) {
 	members, client := three(t)
 	members[0].Kill()
 	members[1].Kill()
-	etcdtest.Eventually(t, "it is told that there is no leader", func() bool {
+	await.That(t, "it is told that there is no leader", func() bool {
 		ctx, cancel := context.WithTimeout(t.Context(), time.Second)
 		defer cancel()
 		_, err := client.Put(ctx, "k", "v")
@@ -195,7 +195,7 @@ func TestWithoutAMajorityNothingIsAcknowledged(t *testing.T) {
 		return etcdclient.Unavailable(err)
 	})
 	members[0].Launch()
-	etcdtest.Eventually(t, "a write is acknowledged", func() bool {
+	await.That(t, "a write is acknowledged", func() bool {
 		_, err := client.Put(etcdtest.Context(t), "k", "v")
 		return err == nil
 	})

@@ -20,6 +20,7 @@ import (
 	"go.uber.org/goleak"
 	"go.uber.org/zap"
 
+	"github.com/flotilla-dev/flotilla/internal/await"
 	"github.com/flotilla-dev/flotilla/internal/nettest"
 )
 
@@ -139,7 +140,7 @@ func (s *Server) Launch() {
 // AwaitReady waits until the etcd is ready: it follows a leader, or is one.
 func (s *Server) AwaitReady() {
 	s.t.Helper()
-	Eventually(s.t, "etcd is ready", func() bool { return s.ask(http.MethodGet, "/readyz") == nil })
+	await.That(s.t, "etcd is ready", func() bool { return s.ask(http.MethodGet, "/readyz") == nil })
 }
 
 // Leads tells whether the member leads its cluster.
@@ -164,7 +165,7 @@ func (s *Server) CutOff() {
 	if err := s.ask(http.MethodPost, "/members/"+strings.TrimPrefix(s.name, "etcd-")+"/cut"); err != nil {
 		s.t.Fatal(err)
 	}
-	Eventually(s.t, s.name+" has no leader", func() bool { return s.ask(http.MethodGet, "/readyz") != nil })
+	await.That(s.t, s.name+" has no leader", func() bool { return s.ask(http.MethodGet, "/readyz") != nil })
 }
 
 // client opens a connection for each question: one that was kept would say nothing of a
