@@ -140,14 +140,6 @@ func (w *world) until(what string, is func(Report) bool) Report {
 	return r
 }
 
-// tick is a pause between two looks at something that has no other way to tell.
-func tick(t testing.TB) {
-	select {
-	case <-time.After(5 * time.Millisecond):
-	case <-t.Context().Done():
-	}
-}
-
 // user returns a cookie of somebody who is below a share of a layer, or above it.
 func user(layer string, below bool, slots int) string {
 	for n := 0; ; n++ {

@@ -180,7 +180,9 @@ func (o *owners) handOverWithWriter(ctx context.Context) (took time.Duration, w 
 	writing, stop := context.WithCancel(ctx)
 	defer stop()
 	wrote := make(chan error, 1)
-	go func() { wrote <- o.write(writing, o.other(i), fmt.Sprintf("%s-%d", owner.Spec.Name, now.Token), now.Token, &w) }()
+	go func() {
+		wrote <- o.write(writing, o.other(i), fmt.Sprintf("%s-%d", owner.Spec.Name, now.Token), now.Token, &w)
+	}()
 	took, err = o.handOver(ctx)
 	stop()
 	return took, w, errors.Join(err, <-wrote)

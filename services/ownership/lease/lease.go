@@ -162,8 +162,10 @@ func (l *Lease) renew() {
 	}
 }
 
+// renewOnce takes half of the time that is left at most. A store of several members may have
+// one that hangs: the next try goes to another one, and must still come in time.
 func (l *Lease) renewOnce() error {
-	ctx, cancel := context.WithDeadline(l.ctx, l.Deadline())
+	ctx, cancel := context.WithTimeout(l.ctx, time.Until(l.Deadline())/2)
 	defer cancel()
 	before := l.Grant()
 	sent := time.Now()

@@ -25,6 +25,7 @@ type fake struct {
 	away    error         // of all requests
 	slow    time.Duration // before a renewal is carried out
 	late    time.Duration // after it was
+	hung    int           // so many renewals get no answer
 }
 
 func newFake() *fake { return &fake{changed: make(chan struct{})} }
@@ -67,8 +68,13 @@ func (f *fake) Acquire(_ context.Context, name, holder string, ttl time.Duration
 
 func (f *fake) Renew(ctx context.Context, g Grant) (Grant, error) {
 	f.mu.Lock()
-	slow, late := f.slow, f.late
+	slow, late, hangs := f.slow, f.late, f.hung > 0
+	f.hung--
 	f.mu.Unlock()
+	if hangs {
+		<-ctx.Done()
+		return g, ctx.Err()
+	}
 	sleep(ctx, slow)
 	err := f.renew(ctx, g)
 	sleep(ctx, late)
@@ -219,10 +225,10 @@ func TestARenewalCountsFromBeforeItWasSent(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		f := newFake()
 		l, _ := lead(t, f)
-		f.set(func() { f.slow = time.Second }) // sent at 4 s, carried out and answered at 5 s
-		time.Sleep(5*time.Second + 1)
+		f.set(func() { f.slow = time.Second / 2 }) // sent at 4 s, carried out and answered at 4.5 s
+		time.Sleep(4*time.Second + time.Second/2 + 1)
 		synctest.Wait()
-		if left := time.Until(l.Deadline()); left != 5*time.Second-1 { // at 4 s + 6 s
+		if left := time.Until(l.Deadline()); left != 5*time.Second+time.Second/2-1 { // at 4 s + 6 s
 			t.Errorf("it is held for another %v", left)
 		}
 		if err := l.Resign(t.Context()); err != nil {
@@ -255,6 +261,24 @@ func TestAFailedRenewalIsRepeatedInTime(t *testing.T) {
 		time.Sleep(5 * time.Second)
 		f.set(func() { f.away = nil })
 		time.Sleep(ttl)
+		synctest.Wait()
+		if !l.Held() || len(lost()) != 0 {
+			t.Errorf("%v", lost())
+		}
+		if err := l.Resign(t.Context()); err != nil {
+			t.Error(err)
+		}
+	})
+}
+
+// One member of the store hangs. The renewal that it got is given up while there is time for
+// another one.
+func TestARenewalWithoutAnAnswerIsRepeatedInTime(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		f := newFake()
+		l, lost := lead(t, f)
+		f.set(func() { f.hung = 1 })
+		time.Sleep(6 * time.Second)
 		synctest.Wait()
 		if !l.Held() || len(lost()) != 0 {
 			t.Errorf("%v", lost())
