@@ -118,6 +118,7 @@ func TestVary(t *testing.T) {
 			w := newWorld(t, settings{policy: c.policy})
 			w.fields(200, "Cache-Control: max-age=60", c.vary)
 			w.get("/", c.first...)
+			w.await("flight ends", func() bool { return w.s.flights.len() == 0 }) // else the next may wait with the first
 			if r := w.get("/", c.second...); r.hit() != c.hit {
 				t.Errorf("hit %v, want %v: %s", r.hit(), c.hit, r.cs())
 			}

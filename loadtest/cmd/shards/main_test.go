@@ -22,7 +22,7 @@ func TestWrongArgumentsAreNamed(t *testing.T) {
 		"load -popular 101":               "-popular 101: want 0 to 100",
 		"load -popular half":              "invalid value",
 		"key":                             "want at least one target",
-		"key -key heder:X /a":             "want uri, path, client, country, header:NAME or cookie:NAME",
+		"key -key heder:X /a":             "want uri, path, client, country, header:NAME, cookie:NAME, context:header:NAME or context:cookie:NAME",
 		"key -function ring /a":           `"ring" is no order: want one of jump, ketama`,
 		"key -client here /a":             "unable to parse IP",
 		"key -header X /a":                `"X" is no field: want Name: value`,
