@@ -4,7 +4,6 @@ package etcdtest
 
 import (
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"net/http"
@@ -141,21 +140,6 @@ func (s *Server) Launch() {
 func (s *Server) AwaitReady() {
 	s.t.Helper()
 	await.That(s.t, "etcd is ready", func() bool { return s.ask(http.MethodGet, "/readyz") == nil })
-}
-
-// Leads tells whether the member leads its cluster.
-func (s *Server) Leads() bool {
-	s.t.Helper()
-	resp, err := client.Get("http://" + s.admin + "/members")
-	if err != nil {
-		s.t.Fatal(err)
-	}
-	defer resp.Body.Close()
-	var members []struct{ Leader bool }
-	if err := json.NewDecoder(resp.Body).Decode(&members); err != nil || len(members) != 1 {
-		s.t.Fatalf("members: %v, %v", members, err)
-	}
-	return members[0].Leader
 }
 
 // CutOff keeps a member from the others, and returns when it knows no leader any more.

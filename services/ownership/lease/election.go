@@ -67,11 +67,6 @@ func (e Election) forget(ctx context.Context, former Record) error {
 	return nil
 }
 
-// Leader returns who leads now.
-func (e Election) Leader(ctx context.Context) (Record, error) {
-	return e.Store.Next(ctx, e.Name, Record{})
-}
-
 // Observe tells of who leads, now and each time that changes, until the store cannot
 // be asked or ctx ends.
 func (e Election) Observe(ctx context.Context, seen func(Record)) error {
