@@ -24,6 +24,7 @@ import (
 	"github.com/flotilla-dev/flotilla/infra/local/internal/proc"
 	"github.com/flotilla-dev/flotilla/infra/local/internal/state"
 	"github.com/flotilla-dev/flotilla/infra/local/internal/topology"
+	"github.com/flotilla-dev/flotilla/internal/await"
 )
 
 // runnerVariable makes this test binary be the runner, with a fleet of test
@@ -154,21 +155,7 @@ func (p place) grandchildren() []int {
 func gone(t *testing.T, f state.Fleet) {
 	t.Helper()
 	for _, p := range f.Processes {
-		eventually(t, p.Instance+" is gone", func() bool { return !proc.Alive(p.PID, p.Start) })
-	}
-}
-
-func eventually(t *testing.T, what string, so func() bool) {
-	t.Helper()
-	deadline := time.After(20 * time.Second)
-	tick := time.NewTicker(5 * time.Millisecond)
-	defer tick.Stop()
-	for !so() {
-		select {
-		case <-deadline:
-			t.Fatalf("it never came to be that %s", what)
-		case <-tick.C:
-		}
+		await.That(t, p.Instance+" is gone", func() bool { return !proc.Alive(p.PID, p.Start) })
 	}
 }
 

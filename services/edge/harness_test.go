@@ -179,17 +179,6 @@ func body(t testing.TB, r *http.Response, err error) string {
 	return string(b)
 }
 
-func await(t testing.TB, what string, holds func() bool) {
-	t.Helper()
-	deadline := time.Now().Add(patience)
-	for !holds() {
-		if time.Now().After(deadline) {
-			t.Fatalf("in %s there was no %s", patience, what)
-		}
-		time.Sleep(5 * time.Millisecond)
-	}
-}
-
 func echoName(name string) http.HandlerFunc {
 	return func(w http.ResponseWriter, r *http.Request) { fmt.Fprintf(w, "%s %s", name, r.URL.EscapedPath()) }
 }

@@ -17,6 +17,7 @@ import (
 	"syscall"
 	"testing"
 
+	"github.com/flotilla-dev/flotilla/internal/await"
 	"github.com/flotilla-dev/flotilla/internal/certs"
 	"github.com/flotilla-dev/flotilla/internal/certs/certstest"
 	"github.com/flotilla-dev/flotilla/internal/process"
@@ -42,7 +43,7 @@ func TestTheCertificateFollowsSNIAndItsFiles(t *testing.T) {
 	}
 	// Both certificates name b.localhost; the default one was given first.
 	f.ca.Issue("edge", "a.localhost")
-	await(t, "renewed certificate", func() bool { return serial("a.localhost") == 2 })
+	await.That(t, "renewed certificate", func() bool { return serial("a.localhost") == 2 })
 	if got := serial("b.localhost"); got != 3 {
 		t.Errorf("b.localhost: %d", got)
 	}
@@ -74,12 +75,12 @@ func TestRoutesAreReloadedAndBrokenOnesAreNot(t *testing.T) {
 		r, err := http.Get("http://" + f.admin + "/metrics")
 		return strings.Contains(body(t, r, err), `edge_routes_reloads_total{result="`+result+`"} 1`)
 	}
-	await(t, "refused reload", func() bool { return reloads("refused") })
+	await.That(t, "refused reload", func() bool { return reloads("refused") })
 	if got := get(); got != "old /" {
 		t.Errorf("after a broken file: %q", got)
 	}
 	check(t, os.WriteFile(f.routes, []byte(strings.ReplaceAll(oneBackend, "EDGE_UPSTREAM_APP", "EDGE_UPSTREAM_NEW")), 0o600))
-	await(t, "new route", func() bool { return get() == "new /" })
+	await.That(t, "new route", func() bool { return get() == "new /" })
 	http.DefaultClient.CloseIdleConnections()
 }
 
@@ -125,7 +126,7 @@ func TestADrainFinishesWhatIsInFlightAndAsksClientsToLeave(t *testing.T) {
 		<-began
 	}
 	f.stop()
-	await(t, "closed listener", func() bool {
+	await.That(t, "closed listener", func() bool {
 		c, err := net.Dial("tcp", f.https)
 		if err == nil {
 			c.Close()
@@ -283,7 +284,7 @@ func TestEveryRequestIsLoggedAndCounted(t *testing.T) {
 		}
 	}
 	var text []byte
-	await(t, "access log", func() bool {
+	await.That(t, "access log", func() bool {
 		text, _ = os.ReadFile(f.log)
 		return bytes.Count(text, []byte("\n")) == 2
 	})

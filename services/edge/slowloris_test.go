@@ -10,6 +10,8 @@ import (
 	"sync/atomic"
 	"testing"
 	"time"
+
+	"github.com/flotilla-dev/flotilla/internal/await"
 )
 
 // loris opens connections from the addresses that hold a request's head back:
@@ -114,7 +116,7 @@ func TestConnectionsBeyondTheBoundAreRefusedOnlyWhenAllAreBusy(t *testing.T) {
 			t.Errorf("a busy connection was cut: %v", err)
 		}
 	}
-	await(t, "room again", func() bool {
+	await.That(t, "room again", func() bool {
 		c, err := tls.Dial("tcp", f.https, &tls.Config{InsecureSkipVerify: true})
 		if err == nil {
 			c.Close()

@@ -9,6 +9,8 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	"github.com/flotilla-dev/flotilla/internal/await"
 )
 
 // visit makes a request over a new connection and tells whether that resumed the
@@ -82,7 +84,7 @@ func TestEdgesThatShareASecretResumeEachOthersSessions(t *testing.T) {
 	write(strings.Repeat("b", 40))
 	for name, version := range versions {
 		for edge, f := range map[string]*fixture{"first": one, "second": two} {
-			await(t, name+" ticket that the "+edge+" edge cannot read", func() bool { return !f.visit(version, holding(known[name])) })
+			await.That(t, name+" ticket that the "+edge+" edge cannot read", func() bool { return !f.visit(version, holding(known[name])) })
 		}
 	}
 	shared(t)

@@ -17,6 +17,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/flotilla-dev/flotilla/internal/await"
 	"github.com/flotilla-dev/flotilla/internal/certs/certstest"
 )
 
@@ -430,7 +431,7 @@ func TestAReplicaThatHangsIsLeftForAnother(t *testing.T) {
 	f := start(t, settings{env: map[string]string{"CHECK_INTERVAL": "50ms"}},
 		hangs+"/"+port(bad), backend(t, echoName("good"))+"/"+port(good))
 	client := f.client(false)
-	await(t, "both replicas", func() bool {
+	await.That(t, "both replicas", func() bool {
 		r, err := http.Get("http://" + f.admin + "/metrics")
 		return strings.Count(body(t, r, err), `state="up",upstream="app"} 1`) == 2
 	})

@@ -14,6 +14,7 @@ import (
 	clientv3 "go.etcd.io/etcd/client/v3"
 	"go.etcd.io/etcd/client/v3/concurrency"
 
+	"github.com/flotilla-dev/flotilla/internal/await"
 	"github.com/flotilla-dev/flotilla/internal/nettest"
 	"github.com/flotilla-dev/flotilla/internal/realserver"
 )
@@ -46,7 +47,7 @@ func realServer(t *testing.T) string {
 		_ = cmd.Process.Kill() // it has ended already when this fails
 		_ = cmd.Wait()         // by a signal, which counts as an error
 	})
-	eventually(t, "the real server is healthy", func() bool { status, _ := ask("GET", client+"/health"); return status == 200 })
+	await.That(t, "the real server is healthy", func() bool { status, _ := ask("GET", client+"/health"); return status == 200 })
 	return client
 }
 

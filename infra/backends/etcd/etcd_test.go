@@ -23,6 +23,7 @@ import (
 	"go.uber.org/goleak"
 	"go.uber.org/zap"
 
+	"github.com/flotilla-dev/flotilla/internal/await"
 	"github.com/flotilla-dev/flotilla/internal/nettest"
 	"github.com/flotilla-dev/flotilla/internal/process"
 	"github.com/flotilla-dev/flotilla/internal/process/processtest"
@@ -52,7 +53,7 @@ func start(t *testing.T, environ map[string]string) running {
 	cfg := processtest.Parse[Config](t, Program, environ)
 	p := processtest.Start(t, &cfg.Contract, func(ctx context.Context) error { return Run(ctx, cfg) })
 	r := running{data: p.Data, admin: p.Admin, stop: p.Stop}
-	eventually(t, "it is ready", func() bool { status, _ := ask("GET", "http://"+r.admin+"/readyz"); return status == 200 })
+	await.That(t, "it is ready", func() bool { status, _ := ask("GET", "http://"+r.admin+"/readyz"); return status == 200 })
 	return r
 }
 
@@ -83,7 +84,7 @@ func three(t *testing.T) running {
 		if json.Unmarshal(lines.Bytes(), &line) == nil && line.Msg == "listening" {
 			go func() { _, _ = io.Copy(io.Discard, stderr) }() // keep its pipe empty
 			r := running{data: line.Data, admin: line.Admin}
-			eventually(t, "it is ready", func() bool { status, _ := ask("GET", "http://"+r.admin+"/readyz"); return status == 200 })
+			await.That(t, "it is ready", func() bool { status, _ := ask("GET", "http://"+r.admin+"/readyz"); return status == 200 })
 			return r
 		}
 	}
@@ -125,21 +126,6 @@ func deadline(t *testing.T) context.Context {
 	return ctx
 }
 
-// eventually asks until it is so, or the test's time is over.
-func eventually(t *testing.T, what string, so func() bool) {
-	t.Helper()
-	ctx := deadline(t)
-	tick := time.NewTicker(10 * time.Millisecond)
-	defer tick.Stop()
-	for !so() {
-		select {
-		case <-ctx.Done():
-			t.Fatalf("it never came to be that %s", what)
-		case <-tick.C:
-		}
-	}
-}
-
 func TestDataOutliveTheProcessOnlyInADirectory(t *testing.T) {
 	for _, dir := range []string{"", t.TempDir()} {
 		env := map[string]string{"ETCD_DATA_DIR": dir}
@@ -168,18 +154,18 @@ func TestALostMemberIsNoticedByNobodyForLong(t *testing.T) {
 		t.Fatal(err)
 	}
 	leader := 0
-	eventually(t, "there is a leader", func() bool { leader = leaderOf(t, r.admin); return leader > 0 })
+	await.That(t, "there is a leader", func() bool { leader = leaderOf(t, r.admin); return leader > 0 })
 	status, body := ask("POST", "http://"+r.admin+fmt.Sprintf("/members/%d/stop", leader))
 	if status != 200 || !strings.Contains(body, `"running":false`) {
 		t.Fatalf("%d %s", status, body)
 	}
-	eventually(t, "a write succeeds", func() bool {
+	await.That(t, "a write succeeds", func() bool {
 		ctx, cancel := context.WithTimeout(deadline(t), 2*time.Second)
 		defer cancel()
 		_, err := c.Put(ctx, "k", "2")
 		return err == nil
 	})
-	eventually(t, "there is another leader", func() bool { now := leaderOf(t, r.admin); return now > 0 && now != leader })
+	await.That(t, "there is another leader", func() bool { now := leaderOf(t, r.admin); return now > 0 && now != leader })
 	if status, body := ask("POST", "http://"+r.admin+fmt.Sprintf("/members/%d/start", leader)); status != 200 || strings.Contains(body, `"running":false`) {
 		t.Fatalf("%d %s", status, body)
 	}
@@ -208,7 +194,7 @@ func TestWithoutAMajorityItIsNotReady(t *testing.T) {
 	r := three(t)
 	ask("POST", "http://"+r.admin+"/members/1/stop")
 	ask("POST", "http://"+r.admin+"/members/2/stop")
-	eventually(t, "it is not ready", func() bool { status, _ := ask("GET", "http://"+r.admin+"/readyz"); return status == 503 })
+	await.That(t, "it is not ready", func() bool { status, _ := ask("GET", "http://"+r.admin+"/readyz"); return status == 503 })
 	if status, body := ask("POST", "http://"+r.admin+"/members/4/stop"); status != 404 {
 		t.Errorf("a member that is not there: %d %s", status, body)
 	}
@@ -224,7 +210,7 @@ func TestOneClientTooManyIsLeft(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer first.Close()
-	eventually(t, "the second is closed", func() bool {
+	await.That(t, "the second is closed", func() bool {
 		second, err := net.Dial("tcp", r.data)
 		if err != nil {
 			return false

@@ -14,6 +14,7 @@ import (
 	clientv3 "go.etcd.io/etcd/client/v3"
 	"go.uber.org/zap"
 
+	"github.com/flotilla-dev/flotilla/internal/await"
 	"github.com/flotilla-dev/flotilla/internal/nettest"
 	"github.com/flotilla-dev/flotilla/internal/process"
 )
@@ -66,7 +67,7 @@ func (p *ownProcess) kill() {
 
 func (p *ownProcess) await(status int) {
 	p.t.Helper()
-	eventually(p.t, fmt.Sprintf("/readyz of %s is %d", p.name, status), func() bool {
+	await.That(p.t, fmt.Sprintf("/readyz of %s is %d", p.name, status), func() bool {
 		got, _ := ask(http.MethodGet, "http://"+p.admin+"/readyz")
 		return got == status
 	})
@@ -107,7 +108,7 @@ func TestAMemberThatWasKilledComesBackWithItsData(t *testing.T) {
 	for _, victim := range members {
 		victim.kill()
 		for range 5 {
-			eventually(t, "a write is acknowledged without "+victim.name, write)
+			await.That(t, "a write is acknowledged without "+victim.name, write)
 		}
 		victim.start()
 		victim.await(http.StatusOK)

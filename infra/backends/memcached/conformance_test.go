@@ -11,6 +11,7 @@ import (
 
 	"github.com/bradfitz/gomemcache/memcache"
 
+	"github.com/flotilla-dev/flotilla/internal/await"
 	"github.com/flotilla-dev/flotilla/internal/realserver"
 )
 
@@ -239,17 +240,6 @@ func want[T comparable](t *testing.T, what string, got, want T) {
 	}
 }
 
-// eventually asks until it is so.
-func eventually(t *testing.T, what string, so func() bool) {
-	t.Helper()
-	for end := time.Now().Add(10 * time.Second); time.Now().Before(end); time.Sleep(20 * time.Millisecond) {
-		if so() {
-			return
-		}
-	}
-	t.Fatalf("it never came to be that %s", what)
-}
-
 func gomemcache(t *testing.T, c *memcache.Client, _ string) {
 	must(t, c.Ping())
 	must(t, c.Set(&memcache.Item{Key: "a", Value: []byte("1"), Flags: 7, Expiration: 100}))
@@ -313,7 +303,7 @@ func expiry(t *testing.T, c *memcache.Client, _ string) {
 	for _, key := range []string{"relative", "absolute"} {
 		_, err := c.Get(key)
 		must(t, err)
-		eventually(t, key+" expired", func() bool {
+		await.That(t, key+" expired", func() bool {
 			_, err := c.Get(key)
 			return errors.Is(err, memcache.ErrCacheMiss)
 		})
@@ -331,11 +321,11 @@ func delayedFlush(t *testing.T, c *memcache.Client, addr string) {
 	want(t, "flush", p.ask("flush_all 2\r\n"), "OK\r\n")
 	_, err := c.Get("before")
 	must(t, err)
-	eventually(t, "the flush came", func() bool {
+	await.That(t, "the flush came", func() bool {
 		_, err := c.Get("before")
 		return errors.Is(err, memcache.ErrCacheMiss)
 	})
-	eventually(t, "what is stored after it stays", func() bool { // memcached's clock has whole seconds
+	await.That(t, "what is stored after it stays", func() bool { // memcached's clock has whole seconds
 		must(t, c.Set(&memcache.Item{Key: "after"}))
 		_, err := c.Get("after")
 		return err == nil

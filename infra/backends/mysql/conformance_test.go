@@ -17,6 +17,7 @@ import (
 
 	driver "github.com/go-sql-driver/mysql"
 
+	"github.com/flotilla-dev/flotilla/internal/await"
 	"github.com/flotilla-dev/flotilla/internal/nettest"
 	"github.com/flotilla-dev/flotilla/internal/realserver"
 )
@@ -88,7 +89,7 @@ func realServer(t *testing.T) string {
 			t.Log(log.String())
 		}
 	})
-	eventually(t, "mariadbd answers", func() bool {
+	await.That(t, "mariadbd answers", func() bool {
 		db, err := pool(addr, testPassword)
 		if err != nil {
 			return false
@@ -185,21 +186,6 @@ func wantCode(t *testing.T, what string, err error, code uint16, state string) {
 	var e *driver.MySQLError
 	if !errors.As(err, &e) || e.Number != code || string(e.SQLState[:]) != state {
 		t.Errorf("%s: %v, want error %d (%s)", what, err, code, state)
-	}
-}
-
-// eventually asks until it is so, or the test's time is over.
-func eventually(t *testing.T, what string, so func() bool) {
-	t.Helper()
-	ctx := deadline(t)
-	tick := time.NewTicker(10 * time.Millisecond)
-	defer tick.Stop()
-	for !so() {
-		select {
-		case <-ctx.Done():
-			t.Fatalf("it never came to be that %s", what)
-		case <-tick.C:
-		}
 	}
 }
 
@@ -367,7 +353,7 @@ func lost(t *testing.T, db *sql.DB) {
 		t.Fatal(err)
 	}
 	c.Close()
-	eventually(t, "the row is gone and the lock too", func() bool {
+	await.That(t, "the row is gone and the lock too", func() bool {
 		_, err := db.ExecContext(deadline(t), "INSERT INTO entries (name) VALUES ('ghost')")
 		return err == nil
 	})

@@ -16,6 +16,7 @@ import (
 	driver "github.com/go-sql-driver/mysql"
 	"go.uber.org/goleak"
 
+	"github.com/flotilla-dev/flotilla/internal/await"
 	"github.com/flotilla-dev/flotilla/internal/process"
 	"github.com/flotilla-dev/flotilla/internal/process/processtest"
 )
@@ -120,7 +121,7 @@ func TestAFullDatabaseRefusesWritesAndServesReads(t *testing.T) {
 	db := open(t, r.data)
 	exec1(t, db, "CREATE TABLE t (id INT AUTO_INCREMENT PRIMARY KEY, b MEDIUMTEXT)")
 	value := strings.Repeat("x", 100<<10)
-	eventually(t, "it was full", func() bool {
+	await.That(t, "it was full", func() bool {
 		_, err := db.ExecContext(deadline(t), "INSERT INTO t (b) VALUES (?)", value)
 		var e *driver.MySQLError
 		return errors.As(err, &e) && e.Number == 1114
@@ -216,7 +217,7 @@ func TestAnEndWaitsForAStatementAndNotForAnIdleClient(t *testing.T) {
 		_, err := busy.Exec("SELECT SLEEP(0.5)")
 		answered <- err
 	}()
-	eventually(t, "the statement runs", func() bool {
+	await.That(t, "the statement runs", func() bool {
 		_, body := get(t, "http://"+r.admin+"/metrics")
 		return strings.Contains(body, "mysql_running_statements 1\n")
 	})

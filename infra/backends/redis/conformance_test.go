@@ -13,6 +13,7 @@ import (
 	"github.com/go-redis/redis_rate/v10"
 	client "github.com/redis/go-redis/v9"
 
+	"github.com/flotilla-dev/flotilla/internal/await"
 	"github.com/flotilla-dev/flotilla/internal/realserver"
 )
 
@@ -49,21 +50,6 @@ func deadline(t *testing.T) context.Context {
 	ctx, cancel := context.WithTimeout(context.Background(), 10*time.Second)
 	t.Cleanup(cancel)
 	return ctx
-}
-
-// eventually asks until it is so, or the test's time is over.
-func eventually(t *testing.T, what string, so func() bool) {
-	t.Helper()
-	ctx := deadline(t)
-	tick := time.NewTicker(5 * time.Millisecond)
-	defer tick.Stop()
-	for !so() {
-		select {
-		case <-ctx.Done():
-			t.Fatalf("it never came to be that %s", what)
-		case <-tick.C:
-		}
-	}
 }
 
 func must[T any](t *testing.T, value T, err error) T {
@@ -110,20 +96,20 @@ func expiry(t *testing.T, c *client.Client) {
 	start := time.Now()
 	must(t, "", c.Set(ctx, "k", "v", 200*time.Millisecond).Err())
 	want(t, "has a TTL", must(t, c.PTTL(ctx, "k").Val(), nil) > 0, true)
-	eventually(t, "the key expired", func() bool { return c.Exists(ctx, "k").Val() == 0 })
+	await.That(t, "the key expired", func() bool { return c.Exists(ctx, "k").Val() == 0 })
 	if took := time.Since(start); took < 170*time.Millisecond || took > 10*time.Second {
 		t.Errorf("a key of 200 ms lived for %v", took)
 	}
 	must(t, "", c.HSet(ctx, "h", "a", 1).Err())
 	must(t, true, c.PExpireAt(ctx, "h", time.Now().Add(50*time.Millisecond)).Err())
-	eventually(t, "the hash expired", func() bool { return c.Exists(ctx, "h").Val() == 0 })
+	await.That(t, "the hash expired", func() bool { return c.Exists(ctx, "h").Val() == 0 })
 }
 
 func lock(t *testing.T, c *client.Client) {
 	ctx := deadline(t)
 	want(t, "first", c.SetNX(ctx, "lock", "a", 100*time.Millisecond).Val(), true)
 	want(t, "second", c.SetNX(ctx, "lock", "b", time.Minute).Val(), false)
-	eventually(t, "the lock came back", func() bool { return c.SetNX(ctx, "lock", "b", time.Minute).Val() })
+	await.That(t, "the lock came back", func() bool { return c.SetNX(ctx, "lock", "b", time.Minute).Val() })
 }
 
 func pipeline(t *testing.T, c *client.Client) {
@@ -253,7 +239,7 @@ func blockedReader(t *testing.T, c *client.Client) {
 		}
 		got <- read[0].Messages[0].Values["purge"].(string)
 	}()
-	eventually(t, "the reader is connected", func() bool {
+	await.That(t, "the reader is connected", func() bool {
 		return strings.Contains(c.Info(ctx, "clients").Val(), "connected_clients:2\r")
 	})
 	must(t, "", c.XAdd(ctx, &client.XAddArgs{Stream: "s", Values: []any{"purge", "/dog"}}).Err())

@@ -18,6 +18,7 @@ import (
 	client "github.com/redis/go-redis/v9"
 	"go.uber.org/goleak"
 
+	"github.com/flotilla-dev/flotilla/internal/await"
 	"github.com/flotilla-dev/flotilla/internal/nettest"
 	"github.com/flotilla-dev/flotilla/internal/process"
 	"github.com/flotilla-dev/flotilla/internal/process/processtest"
@@ -61,7 +62,7 @@ func TestAFullStoreRefusesWritesAndServesReads(t *testing.T) {
 	ctx := deadline(t)
 	value := strings.Repeat("x", 1<<20)
 	keys := 0
-	eventually(t, "the store was full", func() bool {
+	await.That(t, "the store was full", func() bool {
 		keys++
 		err := c.Set(ctx, time.Duration(keys).String(), value, 0).Err()
 		return err != nil && strings.HasPrefix(err.Error(), "OOM ")
@@ -145,7 +146,7 @@ func TestAFailureToAcceptPasses(t *testing.T) {
 	}
 	before, blocked := s.store.Server().TotalCommands(), make(chan error, 1)
 	go func() { blocked <- c.BLPop(deadline(t), 0, "none").Err() }()
-	eventually(t, "a client blocks", func() bool { return s.store.Server().TotalCommands() > before })
+	await.That(t, "a client blocks", func() bool { return s.store.Server().TotalCommands() > before })
 	if err := s.Shutdown(deadline(t)); err != nil {
 		t.Error(err)
 	}

@@ -17,6 +17,7 @@ import (
 	"github.com/flotilla-dev/flotilla/infra/local/internal/control"
 	"github.com/flotilla-dev/flotilla/infra/local/internal/proc"
 	"github.com/flotilla-dev/flotilla/infra/local/internal/state"
+	"github.com/flotilla-dev/flotilla/internal/await"
 )
 
 func TestAFleetStartsInOrderAndStopsInReverse(t *testing.T) {
@@ -444,7 +445,7 @@ func TestFleetJSONIsOnlyItsOwnersAndAgrees(t *testing.T) {
 			t.Errorf("%s: %v, %v", name, info.Mode(), err)
 		}
 	}
-	eventually(t, "the file says that the fleet is ready", func() bool {
+	await.That(t, "the file says that the fleet is ready", func() bool {
 		onDisk, err := state.Read(h.dir)
 		return err == nil && onDisk.State == "ready" && len(onDisk.Processes) == 6 && onDisk.Processes[3].PID == f.Processes[3].PID
 	})
@@ -501,7 +502,7 @@ func TestDownEndsARestartAndAScalingThatAreUnderWay(t *testing.T) {
 			_, err := h.do(command, control.Request{Name: "web", Count: 4})
 			failed <- err
 		}()
-		eventually(t, "it is under way", func() bool {
+		await.That(t, "it is under way", func() bool {
 			lines := strings.Join(h.lines(), " ")
 			return strings.Contains(lines, "up web-4") || strings.Count(lines, "up web-1") == 2
 		})

@@ -19,6 +19,7 @@ import (
 	"github.com/flotilla-dev/flotilla/infra/local/internal/state"
 	"github.com/flotilla-dev/flotilla/infra/local/internal/supervise"
 	"github.com/flotilla-dev/flotilla/infra/local/internal/topology"
+	"github.com/flotilla-dev/flotilla/internal/await"
 )
 
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
@@ -161,7 +162,7 @@ func (h *harness) process(instance string) state.Process {
 func (h *harness) until(instance string, what string, wanted func(state.Process) bool) state.Process {
 	h.Helper()
 	var p state.Process
-	eventually(h.T, instance+" is "+what, func() bool {
+	await.That(h.T, instance+" is "+what, func() bool {
 		p = h.process(instance)
 		return wanted(p)
 	})
@@ -189,20 +190,6 @@ func (h *harness) lines() []string {
 		h.Fatal(err)
 	}
 	return strings.Split(strings.TrimSpace(string(content)), "\n")
-}
-
-func eventually(t *testing.T, what string, so func() bool) {
-	t.Helper()
-	deadline := time.After(20 * time.Second)
-	tick := time.NewTicker(5 * time.Millisecond)
-	defer tick.Stop()
-	for !so() {
-		select {
-		case <-deadline:
-			t.Fatalf("it never came to be that %s", what)
-		case <-tick.C:
-		}
-	}
 }
 
 // ask sends a request on a connection of its own.
