@@ -89,17 +89,28 @@ func (s *server) refuse(p *problem.Problem) error {
 func (s *server) answer(c echo.Context, t target) error {
 	ctx, cancel := context.WithTimeout(c.Request().Context(), patience(c.Request(), s.config.Timeout))
 	defer cancel()
-	select {
-	case s.turns <- struct{}{}:
-		defer func() { <-s.turns }()
-	case <-ctx.Done():
+	if !s.turn(ctx) {
 		return problem.New(http.StatusServiceUnavailable, "overloaded", "as many scrapes are under way as may be").Retry(time.Second)
 	}
+	defer func() { <-s.turns }()
 	registry := prometheus.NewRegistry()
 	registry.MustRegister(&scrape{exporter: s.exporter, ctx: ctx, target: t})
 	// To compress forty kilobytes costs more than all the rest of a scrape.
 	promhttp.HandlerFor(registry, promhttp.HandlerOpts{ErrorHandling: promhttp.ContinueOnError, DisableCompression: true}).ServeHTTP(c.Response(), c.Request())
 	return nil
+}
+
+// turn waits for a turn. One that comes when the time is over is given back: a Redis that was never asked is not down.
+func (s *server) turn(ctx context.Context) bool {
+	select {
+	case s.turns <- struct{}{}:
+		if ctx.Err() == nil {
+			return true
+		}
+		<-s.turns
+	case <-ctx.Done():
+	}
+	return false
 }
 
 // patience is how long a scrape may take: a bit less than the caller waits.
