@@ -1,0 +1,2 @@
+// Package query is the language in which documents are searched.
+package query
