@@ -50,11 +50,10 @@ func (n *Node) writeLeaf(b *strings.Builder) {
 		b.WriteString(n.Field + ":")
 	}
 	written := strings.Join(n.written(), " ")
-	if n.Kind == Phrase || !bare(written) {
-		b.WriteString(`"` + escape.Replace(written) + `"`)
-	} else {
-		b.WriteString(written)
+	if !bare(written) {
+		written = `"` + escape.Replace(written) + `"`
 	}
+	b.WriteString(written)
 	switch n.Kind {
 	case Prefix:
 		b.WriteByte('*')

@@ -30,6 +30,8 @@ func TestTextBecomesWords(t *testing.T) {
 		"":                        "",
 		" \t\n.,;!? -- … “”":      "",
 		"\xff\xfe":                "",
+		"0\xcc 00\xee x":          "0/0@0 00/00@1 x/x@2",
+		"00\xee ":                 "00/00@0",
 		"a\xffb":                  "b/b@1",
 		"The Dogs":                "dogs/dog@1",
 		"the quick of the fox":    "quick/quick@1 fox/fox@4",
