@@ -2,6 +2,14 @@ module github.com/flotilla-dev/flotilla/services/search
 
 go 1.26.0
 
-require github.com/flotilla-dev/flotilla/internal v0.0.0
+require (
+	github.com/blevesearch/go-porterstemmer v1.0.3
+	github.com/clipperhouse/uax29/v2 v2.7.0
+	go.uber.org/goleak v1.3.0
+	golang.org/x/text v0.43.0
+	pgregory.net/rapid v1.3.0
+)
+
+require github.com/stretchr/testify v1.12.1 // indirect
 
 replace github.com/flotilla-dev/flotilla/internal => ../../internal
