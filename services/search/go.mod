@@ -8,6 +8,10 @@ require (
 	golang.org/x/text v0.43.0
 )
 
-require github.com/tidwall/btree v1.8.2
+require (
+	github.com/tidwall/btree v1.8.2
+	go.uber.org/goleak v1.3.0
+	pgregory.net/rapid v1.3.0
+)
 
 replace github.com/flotilla-dev/flotilla/internal => ../../internal
