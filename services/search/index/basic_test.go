@@ -93,3 +93,12 @@ func TestEpochsSeeWhatWasThereAndNothingElse(t *testing.T) {
 		t.Errorf("epoch %d after advancing to 20", got)
 	}
 }
+
+// mustParse is for goroutines that cannot end their test.
+func mustParse(q string) *query.Node {
+	n, err := query.Parse(q, query.Options{})
+	if err != nil {
+		panic(err)
+	}
+	return n
+}

@@ -160,7 +160,7 @@ func (x *Index) Sweep() {
 	x.publish(x.epoch)
 	x.sweep(max(len(x.stems.all), len(x.labels.all)))
 	if x.dead > 0 {
-		x.sweepTable()
+		x.sweepTable(true)
 	}
 	x.publish(x.epoch)
 }
@@ -420,7 +420,7 @@ func (x *Index) sweep(changes int) {
 	}
 	x.mu.Unlock()
 	if x.dead > max(x.worn, int(x.totals.now.documents)/4+pageSize) {
-		x.sweepTable()
+		x.sweepTable(false)
 	}
 }
 
@@ -484,14 +484,14 @@ func (t *term) untidy(oldest int64) bool {
 }
 
 // sweepTable drops the versions that no epoch sees. The new table is made before the lock.
-func (x *Index) sweepTable() {
+func (x *Index) sweepTable(thoroughly bool) {
 	type lost struct {
 		number uint64
 		id     string
 		size   int64
 	}
 	var all []lost
-	rest := x.table.swept(x.oldest, func(number uint64, v *version) {
+	rest := x.table.swept(x.oldest, thoroughly, func(number uint64, v *version) {
 		all = append(all, lost{number: number, id: v.id(), size: v.size()})
 	})
 	x.mu.Lock()

@@ -30,8 +30,9 @@ const chunkSize = 128
 
 // add appends a posting; its number is greater than those before. It returns by how many bytes the list grew.
 func (p *postings) add(number uint64, title, text []uint32) int {
+	grown := 0
 	if p.tail.count == chunkSize {
-		p.seal()
+		grown = p.seal()
 	}
 	before := cap(p.tail.bytes)
 	p.tail.open(number)
@@ -42,7 +43,7 @@ func (p *postings) add(number uint64, title, text []uint32) int {
 	b = appendPositions(b, text)
 	p.tail.bytes = b
 	p.count++
-	return cap(b) - before
+	return grown + cap(b) - before
 }
 
 // open begins a posting.
@@ -55,11 +56,14 @@ func (c *chunk) open(number uint64) {
 	c.count++
 }
 
-func (p *postings) seal() {
+// seal ends the tail, and returns by how many bytes the list grew, below 0 mostly: a full chunk has no room to grow.
+func (p *postings) seal() int {
 	full := p.tail
 	full.bytes = append(make([]byte, 0, len(full.bytes)), full.bytes...)
 	p.full = append(p.full, full)
+	grown := cap(full.bytes) + chunkBytes - cap(p.tail.bytes)
 	p.tail = chunk{}
+	return grown
 }
 
 func appendPositions(b []byte, positions []uint32) []byte {

@@ -28,6 +28,7 @@ type weighing struct {
 // idf is the weight of a word: the fewer documents have it, the more it tells. Numbers that contradict each other are taken as the
 // nearest that do not, so that it is a number above 0 in any case.
 func idf(documents, with int64) float64 {
+	documents = max(documents, 0)
 	with = min(max(with, 0), documents)
 	return math.Log(1 + (float64(documents-with)+0.5)/(float64(with)+0.5))
 }

@@ -165,8 +165,8 @@ func (t *table) written(offset int64) *version {
 }
 
 // swept returns a table without the versions that are gone, which it tells of. Pages that lose less than a quarter stay as they are,
-// and so does the last, into which versions are written.
-func (t *table) swept(oldest int64, lose func(number uint64, v *version)) table {
+// and so does the last, into which versions are written; but none does if all is to be swept.
+func (t *table) swept(oldest int64, all bool, lose func(number uint64, v *version)) table {
 	after := table{next: t.next}
 	var rest *page // what is left of the pages before
 	flush := func() {
@@ -176,13 +176,18 @@ func (t *table) swept(oldest int64, lose func(number uint64, v *version)) table 
 		rest = nil
 	}
 	for i, p := range t.pages {
-		if i == len(t.pages)-1 && p.numbers == nil || p.lost(oldest) < len(p.versions)/4+1 {
+		lost := p.lost(oldest, t.next)
+		few := i == len(t.pages)-1 || lost < len(p.versions)/4+1
+		if lost == 0 || few && !all {
 			flush()
 			after.pages = append(after.pages, p)
 			continue
 		}
 		for place := range p.versions {
 			v := &p.versions[place]
+			if p.number(place) >= t.next {
+				break
+			}
 			if v.gone(oldest) {
 				lose(p.number(place), v)
 				continue
@@ -198,10 +203,10 @@ func (t *table) swept(oldest int64, lose func(number uint64, v *version)) table 
 	return after
 }
 
-func (p *page) lost(oldest int64) int {
+func (p *page) lost(oldest int64, next uint64) int {
 	lost := 0
 	for i := range p.versions {
-		if p.versions[i].gone(oldest) {
+		if p.number(i) < next && p.versions[i].gone(oldest) {
 			lost++
 		}
 	}
