@@ -85,10 +85,11 @@ func (n *Node) written() []string {
 
 // bare tells whether a word can stand without quotation marks: nothing in it has a meaning in the language.
 func bare(word string) bool {
-	for i, r := range word {
-		if !unicode.IsLetter(r) && !unicode.IsNumber(r) && !unicode.IsMark(r) && !strings.ContainsRune("_.,'’", r) && (r != '-' || i == 0) {
-			return false
-		}
+	switch {
+	case word == "" || word == "AND" || word == "OR" || word == "NOT":
+		return false
+	case strings.ContainsRune("-+![{", rune(word[0])):
+		return false
 	}
-	return word != "" && word != "AND" && word != "OR" && word != "NOT"
+	return !strings.ContainsAny(word, `:"()*~^`) && !strings.ContainsFunc(word, unicode.IsSpace)
 }

@@ -2,6 +2,7 @@ package query
 
 import (
 	"fmt"
+	"strings"
 	"unicode/utf8"
 )
 
@@ -37,18 +38,14 @@ func Parse(text string, o Options) (*Node, error) {
 
 // fits checks what is known before parsing.
 func fits(text string) error {
-	if len(text) > Longest {
-		until := Longest
-		for !utf8.RuneStart(text[until]) {
-			until--
-		}
-		return &Error{column(text, until), fmt.Sprintf("the query is too long: %d bytes, of at most %d", len(text), Longest)}
-	}
 	for i, r := range text {
 		if r == utf8.RuneError {
 			if _, size := utf8.DecodeRuneInString(text[i:]); size == 1 {
 				return &Error{column(text, i), "the query is not UTF-8 here"}
 			}
+		}
+		if i+utf8.RuneLen(r) > Longest {
+			return &Error{column(text, i), fmt.Sprintf("the query is too long: %d bytes, of at most %d", len(text), Longest)}
 		}
 	}
 	return nil
@@ -72,10 +69,10 @@ func (p *parser) nothing() error {
 	switch {
 	case p.common:
 		return p.wrong(0, "only words that are too common: add one that is rarer")
-	case p.begin() == len(p.letters):
+	case strings.TrimSpace(string(p.letters)) == "":
 		return p.wrong(0, "the query is empty: write a word, or * for all documents")
 	}
-	return p.wrong(0, "there is no word in the query: a word has a letter, a number or an emoji")
+	return p.wrong(0, "there is no word in the query: a word has a letter, a digit or an emoji")
 }
 
 // alternatives are rows with OR between them.
@@ -100,6 +97,9 @@ func (p *parser) alternatives(field string) (*Node, error) {
 // row is clauses side by side. Those with words are joined by the operator; those without are conditions.
 func (p *parser) row(field string) (*Node, error) {
 	start := p.begin()
+	if p.peek() == or {
+		return p.clause(field) // which says what is missing before it
+	}
 	var wanted, conditions []*Node
 	for next := p.peek(); next != end && next != closing && next != or; next = p.peek() {
 		chain, err := p.chain(field)
