@@ -137,7 +137,7 @@ func TestTheSizeIsAboutThatOfTheHeap(t *testing.T) {
 	}
 	before, random := heap(), rand.New(rand.NewPCG(7, 8))
 	x := New(Options{})
-	for offset := range int64(20000) {
+	for offset := range int64(5000) {
 		words := make([]string, 12)
 		for i := range words {
 			words[i] = fmt.Sprintf("w%d", int(random.ExpFloat64()*3000))
