@@ -46,11 +46,11 @@ func (v *View) known() (*forms, error) {
 
 func beginning(known *forms, prefix string) []candidate {
 	var found []candidate
-	known.Ascend(prefix, func(word string, f *form) bool {
+	known.Ascend(prefix, func(word string, f sketched) bool {
 		if !strings.HasPrefix(word, prefix) {
 			return false
 		}
-		found = append(found, candidate{form: f})
+		found = append(found, candidate{form: f.form})
 		return true
 	})
 	return found
@@ -59,10 +59,12 @@ func beginning(known *forms, prefix string) []candidate {
 // near finds the forms within some edits of a word. It ends early with the context.
 func near(ctx context.Context, known *forms, word string, most int) []candidate {
 	var found []candidate
-	looked := 0
-	known.Scan(func(written string, f *form) bool {
-		if edits, is := text.Edits(word, written, most); is {
-			found = append(found, candidate{form: f, edits: edits})
+	looked, sought := 0, sketchOf(word)
+	known.Scan(func(written string, f sketched) bool {
+		if !sought.far(f.sketch, most) {
+			if edits, is := text.Edits(word, written, most); is {
+				found = append(found, candidate{form: f.form, edits: edits})
+			}
 		}
 		looked++
 		return looked%1024 != 0 || ctx.Err() == nil

@@ -1,6 +1,7 @@
 package index
 
 import (
+	"math/bits"
 	"slices"
 	"strings"
 
@@ -23,7 +24,35 @@ type form struct {
 }
 
 // forms are surface forms in order.
-type forms = btree.Map[string, *form]
+type forms = btree.Map[string, sketched]
+
+// sketched is a form with what tells from most words at a glance that they are not nearly the same.
+type sketched struct {
+	*form
+	sketch
+}
+
+// sketch is how many letters a word has, and which, by their last five bits.
+type sketch struct {
+	letters uint32
+	set     uint32
+}
+
+func sketchOf(word string) sketch {
+	var s sketch
+	for _, r := range word {
+		s.letters++
+		s.set |= 1 << (uint32(r) % 32)
+	}
+	return s
+}
+
+// far tells of two words that they are more than some edits apart. An edit adds or takes a letter at most, and changes at most two
+// letters of the set: when it replaces one. That it does not say so proves nothing.
+func (s sketch) far(other sketch, edits int) bool {
+	letters := int(s.letters) - int(other.letters)
+	return letters > edits || -letters > edits || bits.OnesCount32(s.set^other.set) > 2*edits
+}
 
 // vocabulary has terms by key, and in an order in which they can be gone through bit by bit.
 type vocabulary struct {
