@@ -4,8 +4,10 @@ import (
 	"cmp"
 	"context"
 	"errors"
+	"fmt"
 	"hash/fnv"
 	"math"
+	"math/rand/v2"
 	"reflect"
 	"slices"
 	"strings"
@@ -339,4 +341,19 @@ func TestListsOfWordsAddUpToTheScoresOfASearch(t *testing.T) {
 			}
 		}
 	})
+}
+
+// TestManyNearWordsAddUpInTheirOrder has documents with many words near to one, so that another order of the sum has other bits.
+func TestManyNearWordsAddUpInTheirOrder(t *testing.T) {
+	near := []string{"zabcdeq", "zabcdxq", "abcdeq", "zabceq", "zabcdeqr", "xabcdeq", "zbacdeq", "zabcdek", "zzabcdeqq", "zaxxdeq", "zabcdeqw"}
+	random := rand.New(rand.NewPCG(9, 10))
+	var changes []Change
+	for offset := range int64(200) {
+		var words []string
+		for range 1 + random.IntN(20) {
+			words = append(words, near[random.IntN(len(near))])
+		}
+		changes = append(changes, put(offset, fmt.Sprint("d", offset), "", strings.Join(words, " ")))
+	}
+	holds(t, filled(t, changes...), wire.Latest, parsed(t, "zabcdeq~2"), stateAt(changes, int64(len(changes))))
 }
