@@ -177,11 +177,15 @@ func gathered(t *rapid.T, views []*View, plan wire.Plan, limit int) wire.SearchA
 			}
 		}
 	}
-	slices.SortFunc(sum.Hits, func(a, b wire.Hit) int {
+	sum.Hits = inOrderOfHits(sum.Hits, limit)
+	return sum
+}
+
+func inOrderOfHits(hits []wire.Hit, limit int) []wire.Hit {
+	slices.SortFunc(hits, func(a, b wire.Hit) int {
 		return cmp.Or(cmp.Compare(math.Float64frombits(b.Bits), math.Float64frombits(a.Bits)), strings.Compare(a.ID, b.ID))
 	})
-	sum.Hits = sum.Hits[:min(limit, len(sum.Hits))]
-	return sum
+	return hits[:min(limit, len(hits))]
 }
 
 func compareIgnoringOffsets(t *rapid.T, q *query.Node, got, want wire.SearchAnswer) {
@@ -258,7 +262,7 @@ func TestPagesTogetherAreTheWholeAnswer(t *testing.T) {
 			if page.Total != whole.Total {
 				t.Fatalf("%s: total %d, then %d", q, whole.Total, page.Total)
 			}
-			if len(page.Hits) == 0 {
+			if len(page.Hits) == 0 || len(pages) > len(whole.Hits) {
 				break
 			}
 			pages = append(pages, page.Hits...)
