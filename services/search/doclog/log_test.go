@@ -304,11 +304,19 @@ func TestACallerWhoseTimeIsOverKnowsWhetherTheRecordWasSent(t *testing.T) {
 	defer b.Resume()
 	sent := make(chan error, 1)
 	ctx, cancel := context.WithCancel(patience(t))
+	one, err := w.lanes[0].enqueue(ctx, encoded(t, doc("sent"))[0])
+	if err != nil {
+		t.Fatal(err)
+	}
 	go func() {
-		_, err := w.One(ctx, 0, doc("sent"))
+		_, err := one.await(ctx)
 		sent <- err
 	}()
-	await.That(t, "the record is on its way", func() bool { return len(w.lanes[0].queue) == 0 && w.lanes[0].bytes.Load() == 0 })
+	await.That(t, "the record is on its way", func() bool {
+		one.mu.Lock()
+		defer one.mu.Unlock()
+		return one.taken
+	})
 	behind, leave := context.WithCancel(patience(t))
 	queuedUp := make(chan error, 1)
 	go func() {
@@ -477,7 +485,7 @@ func TestAFollowerIsToldThatTheLogHasLostWhatItWants(t *testing.T) {
 		if err := follow(0, "another"); !errors.As(err, &gone) || !gone.Recreated {
 			t.Errorf("of another topic: %v", err)
 		}
-		admin, err := sarama.NewClusterAdminFromClient(c.client)
+		admin, err := c.admin()
 		if err != nil {
 			t.Fatal(err)
 		}
