@@ -489,17 +489,19 @@ func TestAFollowerIsToldThatTheLogHasLostWhatItWants(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		if err := admin.DeleteRecords("documents", map[int32]int64{0: 3}); err != nil {
-			t.Fatal(err)
-		}
-		if err := follow(1, ""); !errors.As(err, &gone) || gone.Oldest != 3 {
-			t.Errorf("before the beginning: %v", err)
-		}
-		if oldest, err := c.Oldest(0); err != nil || oldest != 3 {
-			t.Errorf("the partition begins at %d, %v", oldest, err)
-		}
-		if err := follow(3, ""); err == nil || errors.As(err, &gone) {
-			t.Errorf("what is there: %v", err)
+		if !b.Real { // Apache Kafka deletes no records of a topic that is compacted only
+			if err := admin.DeleteRecords("documents", map[int32]int64{0: 3}); err != nil {
+				t.Fatal(err)
+			}
+			if err := follow(1, ""); !errors.As(err, &gone) || gone.Oldest != 3 {
+				t.Errorf("before the beginning: %v", err)
+			}
+			if oldest, err := c.Oldest(0); err != nil || oldest != 3 {
+				t.Errorf("the partition begins at %d, %v", oldest, err)
+			}
+			if err := follow(3, ""); err == nil || errors.As(err, &gone) {
+				t.Errorf("what is there: %v", err)
+			}
 		}
 		before, _ := c.Identity()
 		if err := admin.DeleteTopic("documents"); err != nil {
