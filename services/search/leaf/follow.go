@@ -30,7 +30,9 @@ func (l *leaf) newShard() *shard {
 func (s *shard) listMarks() []string {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	return slices.Sorted(maps.Keys(s.marks))
+	all := slices.AppendSeq([]string{}, maps.Keys(s.marks)) // not nil, which JSON calls null
+	slices.Sort(all)
+	return all
 }
 
 // mostMarks bounds the marks that are remembered.

@@ -111,7 +111,12 @@ func readSnapshot(dir string, into *index.Index, fits func(header) error) (heade
 		return header{}, err
 	}
 	defer f.Close()
-	r := &summed{r: bufio.NewReaderSize(f, snapshotBuffer), sum: sha256.New()}
+	return fillFrom(f, into, fits)
+}
+
+// fillFrom fills an index from what may be a snapshot. It believes no length: memory is taken for what was read.
+func fillFrom(from io.Reader, into *index.Index, fits func(header) error) (header, error) {
+	r := &summed{r: bufio.NewReaderSize(from, snapshotBuffer), sum: sha256.New()}
 	h, err := r.header()
 	if err == nil {
 		err = fits(h)
