@@ -40,11 +40,15 @@ func Gather[A any](ctx context.Context, kind *Kind, shards []Shard, call Call[A]
 	gathered := make(Gathered[A], len(shards))
 	var all sync.WaitGroup
 	for i := range shards {
+		// The first calls begin in turn, so that each pick sees the ones before it: shards that have replicas in common get
+		// different ones.
+		s := &asking[A]{kind: kind, shard: i, replicas: shards[i], call: call}
+		calls, cancel := context.WithCancelCause(ctx)
+		err := s.begin(calls)
 		all.Go(func() {
-			s := asking[A]{kind: kind, shard: i, replicas: shards[i], call: call}
-			gathered[i] = s.ask(ctx)
-			if reason := gathered[i].Missing; reason != "" {
-				kind.owner.metrics.missing.WithLabelValues(kind.Name, string(reason)).Inc()
+			defer cancel(nil)
+			if gathered[i] = s.wait(calls, cancel, err); gathered[i].Missing != "" {
+				kind.owner.metrics.missing.WithLabelValues(kind.Name, string(gathered[i].Missing)).Inc()
 			}
 		})
 	}
@@ -79,18 +83,24 @@ type overtaken struct{ by int }
 
 func (overtaken) Error() string { return "another replica answered first" }
 
-// ask makes calls until one is good, none is left, or ctx is over.
-func (s *asking[A]) ask(ctx context.Context) Answer[A] {
+// begin calls the first replica.
+func (s *asking[A]) begin(ctx context.Context) error {
 	o := &s.kind.owner.options
-	calls, cancel := context.WithCancelCause(ctx)
-	defer cancel(nil)
 	s.delay = s.kind.Delay()
-	s.results = make(chan result[A], o.Attempts) // nobody waits for a loser, and none waits for us
-	if err := s.start(calls); err != nil {
-		return Answer[A]{Missing: NoReplica, Err: err}
+	s.results = make(chan result[A], o.Attempts) // so that no loser waits for somebody to hear it
+	err := s.start(ctx)
+	if err == nil {
+		o.Hedges.Request()
+		s.replicas.Retries.Request()
 	}
-	o.Hedges.Request()
-	s.replicas.Retries.Request()
+	return err
+}
+
+// wait makes further calls until one is good, none is left, or ctx is over. cancel ends all calls that are under way then.
+func (s *asking[A]) wait(ctx context.Context, cancel context.CancelCauseFunc, began error) Answer[A] {
+	if began != nil {
+		return Answer[A]{Missing: NoReplica, Err: began}
+	}
 	timer := time.NewTimer(s.delay)
 	defer timer.Stop()
 	for {
@@ -101,11 +111,11 @@ func (s *asking[A]) ask(ctx context.Context) Answer[A] {
 				cancel(overtaken{by: r.number})
 				return s.won(r)
 			}
-			if s.inFlight == 0 && !s.replace(calls, r.failure) {
+			if s.inFlight == 0 && !s.replace(ctx, r.failure) {
 				return Answer[A]{Missing: r.failure.Reason, Err: r.failure.Err, Hedged: s.hedge > 0}
 			}
 		case <-timer.C:
-			s.hedgeIt(calls)
+			s.hedgeIt(ctx)
 		case <-ctx.Done():
 			return s.over(ctx)
 		}
