@@ -74,6 +74,8 @@ type compiler struct {
 	scoring int // the next scoring node
 	label   int // the next label node
 	negated int // depth of NOTs
+	choices int // depth of ORs
+	ahead   int // depth of ANDs below an OR
 }
 
 func (t *taken) compile(ctx context.Context, plan *wire.Plan) *program {
@@ -90,8 +92,14 @@ func (c *compiler) node(n *query.Node) matcher {
 	case query.All:
 		return newAllMatcher(c.taken.table)
 	case query.And:
+		if c.choices > 0 {
+			c.ahead++
+			defer func() { c.ahead-- }()
+		}
 		return newAndMatcher(c.children(n), c.program.clock)
 	case query.Or:
+		c.choices++
+		defer func() { c.choices-- }()
 		return newOrMatcher(c.children(n))
 	case query.Not:
 		c.negated++
@@ -114,9 +122,16 @@ func (c *compiler) leaf(n *query.Node) matcher {
 	words, lists := c.plan.Nodes[c.scoring].Words, c.taken.words[c.scoring]
 	c.scoring++
 	s := c.scorer(n, words, lists)
-	if c.negated == 0 {
-		c.program.leaves = append(c.program.leaves, leaf{scorer: s, weighing: weigh(c.plan, n, words), node: n})
+	if c.negated > 0 {
+		return s
 	}
+	scores := s
+	if c.ahead > 0 {
+		// An AND looks for its next match beyond the one that an OR above it has now, and takes its leaves along. Every leaf that
+		// a document has adds to its score, whether its AND matches or not: so these need to stand by themselves.
+		scores = c.scorer(n, words, lists)
+	}
+	c.program.leaves = append(c.program.leaves, leaf{scorer: scores, weighing: weigh(c.plan, n, words), node: n})
 	return s
 }
 

@@ -75,7 +75,7 @@ func (p *parser) nothing() error {
 	case p.begin() == len(p.letters):
 		return p.wrong(0, "the query is empty: write a word, or * for all documents")
 	}
-	return p.wrong(0, "there is no word in the query: a word has a letter, a number or an emoji")
+	return p.wrong(0, "there is no word in the query: a word has a letter, a digit or an emoji")
 }
 
 // alternatives are rows with OR between them.

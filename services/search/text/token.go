@@ -1,6 +1,7 @@
 package text
 
 import (
+	"strings"
 	"unicode/utf8"
 
 	"github.com/clipperhouse/uax29/v2/words"
@@ -28,6 +29,7 @@ func Append(tokens []Token, s string) []Token { return scan(tokens, s, false) }
 func Words(s string) []Token { return scan(nil, s, true) }
 
 func scan(tokens []Token, s string, common bool) []Token {
+	s = blanked(s)
 	if tokens == nil && s != "" {
 		tokens = make([]Token, 0, len(s)/6+1) // an English word takes about six bytes, with its space
 	}
@@ -37,8 +39,9 @@ func scan(tokens []Token, s string, common bool) []Token {
 		start, end := each.Start(), each.End()
 		for start < end {
 			until := cut(s, start, end)
-			if isWord(s[start:until]) {
-				token := Token{Surface: Surface(s[start:until]), Position: position, Start: start, End: until}
+			if begins, is := wordIn(s[start:until]); is {
+				word := s[start+begins : until]
+				token := Token{Surface: Surface(word), Position: position, Start: start + begins, End: until}
 				stop := Stop(token.Surface)
 				if !stop {
 					token.Stem = stem(token.Surface, buffer[:0])
@@ -52,6 +55,24 @@ func scan(tokens []Token, s string, common bool) []Token {
 		}
 	}
 	return tokens
+}
+
+// blanked has a space for every byte that is not UTF-8: it is no part of a word, and offsets stay.
+func blanked(s string) string {
+	if utf8.ValidString(s) {
+		return s
+	}
+	var b strings.Builder
+	for len(s) > 0 {
+		r, size := utf8.DecodeRuneInString(s)
+		if r == utf8.RuneError && size == 1 {
+			b.WriteByte(' ')
+		} else {
+			b.WriteString(s[:size])
+		}
+		s = s[size:]
+	}
+	return b.String()
 }
 
 // cut is where the first part of a word that may be too long ends: between two characters.

@@ -8,30 +8,36 @@ import (
 	"golang.org/x/text/unicode/norm"
 )
 
-// isWord tells words from the spaces and the punctuation between them: a word has a letter, a number or an emoji.
-func isWord(segment string) bool {
+// wordIn tells words from the spaces and the punctuation between them: a word has a letter, a digit or an emoji. A fraction or a superscript
+// is none, as in Lucene. It begins at the offset: what joins letters may also join them to a space before.
+func wordIn(segment string) (begins int, is bool) {
 	if c := segment[0]; c < utf8.RuneSelf {
 		if 'a' <= c && c <= 'z' || 'A' <= c && c <= 'Z' || '0' <= c && c <= '9' {
-			return true
+			return 0, true
 		}
 		if len(segment) == 1 {
-			return false
+			return 0, false
 		}
 	}
+	begins = -1
 	var before rune
-	for _, r := range segment {
-		if unicode.IsLetter(r) || unicode.IsNumber(r) || isEmoji(before, r) {
-			return true
+	for i, r := range segment {
+		letter := unicode.IsLetter(r) || unicode.In(r, unicode.Nd, unicode.Nl)
+		if begins < 0 && (letter || unicode.IsSymbol(r) || unicode.Is(unicode.Pc, r)) {
+			begins = i
+		}
+		if letter || isEmoji(before, r) {
+			return begins, true
 		}
 		before = r
 	}
-	return false
+	return 0, false
 }
 
 // isEmoji knows the pictures of the supplementary plane, and older symbols where the variation selector makes them pictures.
 func isEmoji(before, r rune) bool {
 	const pictures, asPicture = 0x1F000, 0xFE0F
-	return r >= pictures && unicode.IsSymbol(r) || r == asPicture && unicode.IsSymbol(before)
+	return r >= pictures && unicode.Is(unicode.So, r) || r == asPicture && before >= utf8.RuneSelf && unicode.IsSymbol(before)
 }
 
 // Surface is the form in which a word is looked up as it was written: lower-cased, without a possessive.
@@ -44,8 +50,7 @@ func Surface(word string) string {
 	}
 	switch {
 	case !ascii:
-		// Lower-casing makes what is not UTF-8 valid, too.
-		word = norm.NFC.String(strings.ToLower(strings.ToValidUTF8(word, "\uFFFD")))
+		word = norm.NFC.String(strings.ToLower(strings.ToValidUTF8(word, "")))
 	case !lower:
 		word = strings.ToLower(word)
 	}
