@@ -78,7 +78,10 @@ func questions(documents []document.Document, n int) []question {
 		func() string { return word() + " " + word() + " " + word() },
 		func() string { return word() + " AND " + word() },
 		func() string { return "(" + word() + " OR " + word() + ") AND NOT " + word() },
-		func() string { w := words[random.IntN(len(words))]; return `"` + w[0].Surface + " " + w[1].Surface + `"` },
+		func() string {
+			w := words[random.IntN(len(words))]
+			return `"` + w[0].Surface + " " + w[1].Surface + `"`
+		},
 		func() string { w := word(); return w[:min(len(w), 2+random.IntN(3))] + "*" },
 		func() string { return word() + "~1" },
 		func() string { return "title:" + word() + " text:" + word() },
