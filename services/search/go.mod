@@ -14,4 +14,6 @@ require (
 	pgregory.net/rapid v1.3.0
 )
 
+require github.com/stretchr/testify v1.12.1 // indirect
+
 replace github.com/flotilla-dev/flotilla/internal => ../../internal
