@@ -15,7 +15,7 @@ import (
 )
 
 // sparsely is which share of the glosses the test takes: one of so many.
-const sparsely = 10
+const sparsely = 40
 
 // TestGlossesAreAnsweredByShardsAsByOneIndex asks what real texts hold, which random ones do not: many words, most of them rare.
 func TestGlossesAreAnsweredByShardsAsByOneIndex(t *testing.T) {
@@ -28,7 +28,7 @@ func TestGlossesAreAnsweredByShardsAsByOneIndex(t *testing.T) {
 		changes = append(changes, all[i])
 	}
 	whole := inBatches(t, changes)
-	queries := glossQueries(t, changes, 100)
+	queries := glossQueries(t, changes, 60)
 	for _, shards := range []int{1, 2, 3, 5, 8} {
 		parts := make([][]Change, shards)
 		for _, change := range changes {

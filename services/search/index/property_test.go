@@ -215,6 +215,9 @@ func TestADumpAnswersAsTheIndexThatReplayedTheLog(t *testing.T) {
 		if restored.Epoch() != dumped || restored.Oldest() != dumped {
 			t.Fatalf("restored %d to %d of a dump at %d", restored.Oldest(), restored.Epoch(), dumped)
 		}
+		if kept := len(restored.totals.past); kept > 0 {
+			t.Fatalf("%d changes before the dump are kept apart: nobody can ask for them", kept)
+		}
 		apply(t, replay, h, changes[half:])
 		rest := slices.DeleteFunc(slices.Clone(changes), func(c Change) bool { return c.Offset < dumped })
 		apply(t, restored, h, rest)

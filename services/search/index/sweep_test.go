@@ -104,7 +104,7 @@ func TestLongListsAndManyPagesAreAnsweredAsTheFormulasSay(t *testing.T) {
 	h, random, offset := &hand{now: time.Unix(0, 0)}, rand.New(rand.NewPCG(5, 6)), int64(0)
 	x := New(Options{Versions: 3 * time.Second, Now: h.time})
 	var all []Change
-	for range 8 {
+	for range 5 {
 		all = append(all, churn(t, x, h, random, &offset, 600)...)
 		for _, q := range []string{
 			"dog", "dog cat", "dog AND cat", `"hot dog"`, "NOT dog", "hous*", "unique* AND hat", "recieve~", "title:dog OR (text:run AND NOT pos:1)",
