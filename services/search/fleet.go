@@ -38,15 +38,7 @@ type shard struct {
 // unknown is a number of documents that nobody has told yet.
 const unknown = -1
 
-// scattered are the shards as they are asked.
-func (t *table) scattered() []scatter.Shard {
-	all := make([]scatter.Shard, len(t.shards))
-	for i, s := range t.shards {
-		all[i] = s.asked()
-	}
-	return all
-}
-
+// asked is the shard as it is asked.
 func (s *shard) asked() scatter.Shard { return scatter.Shard{Pool: s.pool, Retries: s.retries} }
 
 // release is called once by everybody who got the table of the fleet.
