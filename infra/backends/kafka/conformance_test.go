@@ -93,6 +93,18 @@ func create(t *testing.T, admin sarama.ClusterAdmin, topic string, partitions in
 	}
 }
 
+// describe returns settings of a topic.
+func describe(admin sarama.ClusterAdmin, topic string, names ...string) ([]sarama.ConfigEntry, error) {
+	found, err := admin.DescribeConfigs([]*sarama.ConfigResource{{Type: sarama.TopicResource, Name: topic, ConfigNames: names}}, sarama.DescribeConfigsOptions{})
+	if err != nil {
+		return nil, err
+	}
+	if len(found) != 1 || found[0].ErrorCode != sarama.ErrNoError {
+		return nil, fmt.Errorf("describe %s: %+v", topic, found)
+	}
+	return found[0].Configs, nil
+}
+
 // send writes a record and returns its offset.
 func send(t *testing.T, p sarama.SyncProducer, m *sarama.ProducerMessage) int64 {
 	t.Helper()
@@ -188,7 +200,7 @@ func topics(t *testing.T, b *kafkatest.Broker) {
 	var entries []sarama.ConfigEntry
 	await.Seen(t, "the settings are described", func() (any, bool) {
 		var err error
-		entries, err = admin.DescribeConfig(sarama.ConfigResource{Type: sarama.TopicResource, Name: "documents", ConfigNames: wanted})
+		entries, err = describe(admin, "documents", wanted...)
 		return err, err == nil
 	})
 	got := map[string]string{}
@@ -201,7 +213,7 @@ func topics(t *testing.T, b *kafkatest.Broker) {
 	create(t, admin, "unset", 1, nil)
 	// The real broker hears of a new topic from its controller, a moment after that has made it.
 	await.Seen(t, "what nobody set is described", func() (any, bool) {
-		entries, err := admin.DescribeConfig(sarama.ConfigResource{Type: sarama.TopicResource, Name: "unset", ConfigNames: []string{"delete.retention.ms"}})
+		entries, err := describe(admin, "unset", "delete.retention.ms")
 		return err, err == nil && len(entries) == 1 && entries[0].Value == "86400000"
 	})
 }
@@ -347,7 +359,7 @@ func restart(t *testing.T, b *kafkatest.Broker) {
 	b.Stop()
 	b.Start()
 	whole(t, b, "kept", 50)
-	entries, err := administer(t, b.Addr).DescribeConfig(sarama.ConfigResource{Type: sarama.TopicResource, Name: "kept", ConfigNames: []string{"cleanup.policy"}})
+	entries, err := describe(administer(t, b.Addr), "kept", "cleanup.policy")
 	if err != nil || len(entries) != 1 || entries[0].Value != policy {
 		t.Errorf("%+v, %v", entries, err)
 	}
