@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"net"
 	"net/http"
 	"net/url"
 	"strconv"
@@ -15,7 +16,6 @@ import (
 
 	"golang.org/x/sync/errgroup"
 
-	"github.com/flotilla-dev/flotilla/internal/httpclient"
 	"github.com/flotilla-dev/flotilla/internal/retry"
 )
 
@@ -42,13 +42,9 @@ func NewClient(search string) (*Client, error) {
 	if err != nil || u.Host == "" || u.Scheme != "http" && u.Scheme != "https" {
 		return nil, fmt.Errorf("address of the search is %q: want http://host:port", search)
 	}
-	client, err := httpclient.New(httpclient.Options{
-		Name: "search", Timeout: 30 * time.Second, HeaderTimeout: 30 * time.Second, MaxBody: maxAnswer,
-		Retry: retry.Settings{Limits: retry.Limits{RetryAttempts: 1}}, // patience is ours, below
-	})
-	if err != nil {
-		return nil, err
-	}
+	client := &http.Client{Timeout: 30 * time.Second, Transport: &http.Transport{
+		DialContext: (&net.Dialer{Timeout: 5 * time.Second}).DialContext, MaxConnsPerHost: atATime, MaxIdleConnsPerHost: atATime,
+	}}
 	return &Client{URL: strings.TrimSuffix(search, "/"), Depth: 1000, Warn: func(string, ...any) {}, http: client}, nil
 }
 
@@ -98,7 +94,7 @@ func (c *Client) hits(ctx context.Context, q Query) ([]Hit, error) {
 		values.Set("limit", strconv.Itoa(min(pageSize, c.Depth-len(hits))))
 		var page answer
 		switch err := c.get(ctx, "/v1/search?"+values.Encode(), &page); {
-		case isRefusal(err):
+		case isRefusal(err) && len(hits) == 0: // of the query; that of a later page would be a fault
 			c.warn("query %s (%s): %v", q.ID, text, err)
 			return nil, nil
 		case err != nil:

@@ -71,7 +71,7 @@ func (f *feed) flush() error {
 		if err != nil {
 			return retry.Stop(err)
 		}
-		request.Header.Set("Content-Type", "application/jsonl")
+		request.Header.Set("Content-Type", "application/x-ndjson")
 		return f.client.do(request, &answer)
 	})
 	if err != nil {

@@ -94,3 +94,20 @@ func TestWithoutQueriesThereIsNoMean(t *testing.T) {
 		t.Errorf("%+v", s)
 	}
 }
+
+// trec_eval's own code computes 0.21868592354723068 and 0.13505053128934097 for this run: means over 300 queries, grades of 1 and 2, answers
+// with ties, queries without any relevant document among a thousand.
+func TestTheMeasuresOfARealRunAreThoseOfTrecEval(t *testing.T) {
+	c, err := relevance.OpenBEIR("testdata/wordnet", "test")
+	if err != nil {
+		t.Fatal(err)
+	}
+	run, err := relevance.ReadRun("testdata/wordnet/lucene-9.12.3.run.gz")
+	if err != nil {
+		t.Fatal(err)
+	}
+	s := relevance.Measure(c.Judgements, run, 10)
+	if !near(s.NDCG, 0.21868592354723068) || !near(s.MAP, 0.13505053128934097) || s.Queries != 300 || s.Unanswered != 0 {
+		t.Errorf("nDCG@10 %v, MAP %v, %d queries, %d unanswered", s.NDCG, s.MAP, s.Queries, s.Unanswered)
+	}
+}

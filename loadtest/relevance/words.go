@@ -32,14 +32,14 @@ func Words(text string) (query string, cut bool) {
 	return b.String(), cut
 }
 
-// wordsOf cuts a text as Lucene's standard tokenizer does, nearly: letters and digits belong together, and an apostrophe between letters
-// belongs to its word.
+// wordsOf cuts a text where Lucene's standard tokenizer does, nearly: letters, digits and low lines belong together, and so does what stands
+// between two letters or two digits of one word: don't, e.g, 3.5, 1,000.
 func wordsOf(text string) []string {
 	runes := []rune(strings.ToLower(text))
 	var words []string
 	for i := 0; i < len(runes); {
 		j := i
-		for j < len(runes) && inWord(runes, j) {
+		for j < len(runes) && (inWord(runes[j]) || joins(runes, j)) {
 			j++
 		}
 		if j > i {
@@ -52,16 +52,27 @@ func wordsOf(text string) []string {
 	return words
 }
 
-func inWord(runes []rune, i int) bool {
-	letter := func(i int) bool {
-		return i >= 0 && i < len(runes) && (unicode.IsLetter(runes[i]) || unicode.IsDigit(runes[i]) || unicode.IsMark(runes[i]))
-	}
-	return letter(i) || (runes[i] == '\'' || runes[i] == '’') && letter(i-1) && letter(i+1)
+func inWord(r rune) bool {
+	return unicode.IsLetter(r) || unicode.IsDigit(r) || unicode.IsMark(r) || r == '_'
 }
 
-// quoted puts a word in quotes that would mean something else without.
+func joins(runes []rune, i int) bool {
+	if i == 0 || i+1 == len(runes) {
+		return false
+	}
+	both := func(is func(rune) bool) bool { return is(runes[i-1]) && is(runes[i+1]) }
+	switch runes[i] {
+	case '.', '\'', '’':
+		return both(unicode.IsLetter) || both(unicode.IsDigit)
+	case ',':
+		return both(unicode.IsDigit)
+	}
+	return false
+}
+
+// quoted puts a word in quotes that would mean something else without, or is cut by the query language.
 func quoted(word string) string {
-	if strings.ContainsAny(word, "'’") || word == "and" || word == "or" || word == "not" {
+	if strings.ContainsAny(word, ".,'’_") || word == "and" || word == "or" || word == "not" {
 		return `"` + word + `"`
 	}
 	return word

@@ -14,7 +14,8 @@ func TestAnyTextBecomesAQueryOfItsWords(t *testing.T) {
 		"salt AND pepper OR NOT":           `salt "and" pepper "or" "not"`,
 		"the boys' dog's don't":            `the boys "dog's" "don't"`,
 		"fish fish":                        "fish fish",
-		"self-made 3.5 naïve 東京":           "self made 3 5 naïve 東京",
+		"self-made 3.5 naïve 東京":           `self made "3.5" naïve 東京`,
+		"End.\nBegin, 1,000 e.g. a_b .5":   `end begin "1,000" "e.g" "a_b" 5`,
 		"?!":                               "",
 		"\xff\x00":                         "",
 	} {
