@@ -20,8 +20,9 @@ import (
 // A search is one that finds all its documents for every query, busy at first, in pages.
 type search struct {
 	mu        sync.Mutex
-	busy      int // answers of 503 before any other
-	lost      int // writes whose answer is an error though they were done
+	busy      int  // answers of 503 before any other
+	forgets   bool // what comes after a page
+	lost      int  // writes whose answer is an error though they were done
 	documents []string
 	batches   []int // bytes of each
 	asked     []url.Values
@@ -67,7 +68,7 @@ func (s *search) write(w http.ResponseWriter, r *http.Request) {
 }
 
 func (s *search) find(w http.ResponseWriter, q url.Values) {
-	if strings.Contains(q.Get("q"), "refused") {
+	if strings.Contains(q.Get("q"), "refused") || s.forgets && q.Has("after") {
 		w.Header().Set("Content-Type", "application/problem+json")
 		w.WriteHeader(http.StatusBadRequest)
 		io.WriteString(w, `{"title": "Bad query", "detail": "only words that are too common"}`)
@@ -142,6 +143,16 @@ func TestAQueryThatIsRefusedIsUnansweredAndTold(t *testing.T) {
 	all := strings.Join(told, "\n")
 	if len(told) != 2 || !strings.Contains(all, "query 1 (refused): status 400: Bad query: only words that are too common") || !strings.Contains(all, "query 2 has no words") {
 		t.Error(all)
+	}
+}
+
+func TestHalfAnAnswerIsNone(t *testing.T) {
+	s := &search{forgets: true}
+	for i := range 150 {
+		s.documents = append(s.documents, fmt.Sprint("d", i))
+	}
+	if run, err := s.client(t).Ask(t.Context(), []relevance.Query{{"1", "dog"}}); err == nil || !strings.Contains(err.Error(), "query 1: status 400") {
+		t.Errorf("%d hits, %v", len(run["1"]), err)
 	}
 }
 

@@ -77,9 +77,7 @@ func (f *feed) flush() error {
 	if err != nil {
 		return fmt.Errorf("write %d documents: %w", f.n, err)
 	}
-	for shard, epoch := range answer.Epochs {
-		f.epochs[shard] = max(f.epochs[shard], epoch)
-	}
+	maps.Copy(f.epochs, answer.Epochs) // one write after the other: later ones of a shard are higher
 	f.written += int64(f.n)
 	f.n = 0
 	f.batch.Reset()

@@ -30,7 +30,7 @@ type LineError struct {
 func (e *LineError) Error() string { return fmt.Sprintf("%s:%d: %v", e.File, e.Line, e.Err) }
 func (e *LineError) Unwrap() error { return e.Err }
 
-// eachLine calls f for each line of a file, without its end. An error of f is given the line's place.
+// eachLine calls f for each line of a file, without its end, be it \n or \r\n. An error of f is given the line's place.
 func eachLine(name string, in io.Reader, f func(line string) error) error {
 	scanner := bufio.NewScanner(in)
 	scanner.Buffer(make([]byte, 0, 64<<10), maxLine)
@@ -39,7 +39,7 @@ func eachLine(name string, in io.Reader, f func(line string) error) error {
 		if n++; n > maxLines {
 			return &LineError{name, n, fmt.Errorf("too many lines: want at most %d", maxLines)}
 		}
-		if err := f(strings.TrimSuffix(scanner.Text(), "\r")); err != nil {
+		if err := f(scanner.Text()); err != nil {
 			return &LineError{name, n, err}
 		}
 	}
