@@ -188,7 +188,7 @@ func TestDocumentsAreWrittenInBoundedBatchesAndSeen(t *testing.T) {
 	for i := range 1500 {
 		text := ""
 		if i >= 1400 { // a hundred large ones: more than a request may have
-			text = strings.Repeat("x", 20_000)
+			text = strings.Repeat("x", 19_000)
 		}
 		fmt.Fprintf(&lines, "{\"_id\": \"d%d\", \"text\": %q}\n", i, text)
 	}
@@ -197,11 +197,11 @@ func TestDocumentsAreWrittenInBoundedBatchesAndSeen(t *testing.T) {
 		t.Fatalf("%d written, %d searched, %d there: %v", written, searched, len(s.documents), err)
 	}
 	for _, n := range s.batches {
-		if n > 1<<20 {
+		if n > 1_000_000 {
 			t.Errorf("a request of %d bytes", n)
 		}
 	}
-	if len(s.batches) != 3 { // 1000 documents; 400 small ones and as many large ones as 1 MiB holds; the rest
+	if len(s.batches) != 3 { // 1000 documents; 400 small ones and as many large ones as a megabyte holds; the rest
 		t.Errorf("requests of %v bytes", s.batches)
 	}
 	if got := s.asked[len(s.asked)-1].Get("min_epochs"); got != "0:1500,1:7" {

@@ -17,7 +17,7 @@ import (
 // The bounds of one request that writes documents.
 const (
 	maxBatch      = 1000
-	maxBatchBytes = 1 << 20
+	maxBatchBytes = 1_000_000 // a search that reads 1 MiB takes it, and so does one whose megabyte is decimal
 )
 
 // Feed writes the documents of a file and waits until a search sees all of them. It returns how many there are, and how many documents
