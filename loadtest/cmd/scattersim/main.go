@@ -120,4 +120,6 @@ func printTable(out io.Writer, c scattersim.Config, rows []scattersim.Row) {
 	}
 }
 
-func millis(d time.Duration) string { return fmt.Sprintf("%.1f ms", float64(d)/float64(time.Millisecond)) }
+func millis(d time.Duration) string {
+	return fmt.Sprintf("%.1f ms", float64(d)/float64(time.Millisecond))
+}
