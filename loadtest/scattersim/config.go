@@ -22,6 +22,7 @@ type Config struct {
 	Rate     float64 // arrivals per second, as irregular as those of users (Poisson); 0: each begins when the one before has ended
 	Seed     uint64
 
+	Request  time.Duration // computing of the root for each request, before it is scattered
 	Gather   time.Duration // computing of the root for each call
 	Overhead time.Duration // computing of a leaf for each call, whatever its share of the corpus is
 	Work     time.Duration // computing of a request on one leaf that has all documents
@@ -53,7 +54,7 @@ func (c Config) Check() error {
 	for name, share := range map[string]float64{"slow": c.Slow, "failure": c.Failure, "hedge": c.Hedge, "budget": c.Budget} {
 		add(!(share >= 0 && share <= 1), "%s: %v, want 0 to 1", name, share)
 	}
-	for name, d := range map[string]time.Duration{"gather": c.Gather, "overhead": c.Overhead, "work": c.Work, "wait": c.Wait, "jitter": c.Jitter, "slow by": c.SlowBy} {
+	for name, d := range map[string]time.Duration{"request": c.Request, "gather": c.Gather, "overhead": c.Overhead, "work": c.Work, "wait": c.Wait, "jitter": c.Jitter, "slow by": c.SlowBy} {
 		add(d < 0 || d > time.Hour, "%s: %v, want 0 to 1h", name, d)
 	}
 	slices.SortFunc(wrong, func(a, b error) int { return strings.Compare(a.Error(), b.Error()) })

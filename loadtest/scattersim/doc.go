@@ -5,7 +5,7 @@
 //
 // It is a simulation of discrete events in virtual time, and the same for the same seed. The model:
 //
-//   - The root computes Gather for each call, half of it before the call is sent and half after it was answered, one after the other.
+//   - The root computes Request for each request, and Gather for each call, half of it before the call is sent and half after it was answered.
 //   - A leaf computes Overhead + Work ÷ Leaves for a call, in the order in which calls come; then it waits Wait, an exponentially
 //     distributed time with mean Jitter and, with probability Slow, SlowBy as well. A call fails with probability Failure, when it would be
 //     answered.

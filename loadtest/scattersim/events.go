@@ -6,11 +6,12 @@ import "time"
 type kind int
 
 const (
-	answers kind = iota // a call is answered
-	gathers             // an answer has been taken in by the root
-	arrives             // a request
-	sends               // a call leaves the root
-	hedges              // a call is late, if it is not answered
+	answers  kind = iota // a call is answered
+	gathers              // an answer has been taken in by the root
+	arrives              // a request
+	scatters             // the root knows what to ask
+	sends                // a call leaves the root
+	hedges               // a call is late, if it is not answered
 )
 
 type event struct {

@@ -120,6 +120,14 @@ func TestWhatIsSharedIsWaitedFor(t *testing.T) {
 	if got := c.Run().Quantile(0.5); got != 44*ms {
 		t.Errorf("two cores, and an overhead: %v", got)
 	}
+	c.Cores, c.Request, c.Gather = 1, 5*ms, 2*ms
+	if got := c.Run().Quantile(0.5); got != (5+8+80+8*1+8)*ms {
+		t.Errorf("one core, on which the root computes too: %v", got)
+	}
+	c.Cores, c.Leaves = 2, 1
+	if got := c.Run().Quantile(0.5); got != (5+1+81+1)*ms {
+		t.Errorf("what follows each other is not done at once: %v", got)
+	}
 }
 
 // A call that is hedged as soon as it is later than nearly all others takes as long again: twice the median, where few requests have such a

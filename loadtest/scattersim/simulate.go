@@ -93,7 +93,9 @@ func (s *simulation) next() {
 func (s *simulation) step(e event) {
 	switch e.kind {
 	case arrives:
-		s.scatter()
+		s.arrive()
+	case scatters:
+		s.scatter(e.req)
 	case sends:
 		s.serve(e.call)
 	case answers:
@@ -105,12 +107,17 @@ func (s *simulation) step(e event) {
 	}
 }
 
-// scatter sends a request to one replica of every shard, each request to another one.
-func (s *simulation) scatter() {
+// arrive begins a request.
+func (s *simulation) arrive() {
 	if s.Rate > 0 {
 		s.next()
 	}
 	r := &request{began: s.now, shards: make([]shard, s.Leaves), open: s.Leaves}
+	s.plan(s.root.run(s.now, s.Request), scatters, r, nil)
+}
+
+// scatter sends a request to one replica of every shard, each request to another one.
+func (s *simulation) scatter(r *request) {
 	for i := range s.Leaves {
 		s.result.Calls++
 		s.hedging.called()
