@@ -30,8 +30,11 @@ type Node struct {
 	// Words are those to be found: the stem of a Term; the stems of a Phrase, where "" stands for any word (one that is too
 	// common to be indexed); the surface form, not stemmed, of a Prefix and a Fuzzy; the value of a Label.
 	Words []string `json:"words,omitempty"`
-	Edits int      `json:"edits,omitempty"` // of a Fuzzy: how many at most, 1 or 2
-	Nodes []*Node  `json:"nodes,omitempty"` // of And, Or and Not
+	// Written are the surface forms of a Term's and a Phrase's words, as they were asked for: the canonical text and suggestions need them,
+	// as a stem cannot be stemmed again. Nobody needs them to search.
+	Written []string `json:"written,omitempty"`
+	Edits   int      `json:"edits,omitempty"` // of a Fuzzy: how many at most, 1 or 2
+	Nodes   []*Node  `json:"nodes,omitempty"` // of And, Or and Not
 }
 
 // Scores tells whether documents get a score for the node.

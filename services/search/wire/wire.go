@@ -4,7 +4,10 @@
 // same state at the same epoch, so that a request with an epoch may be answered by any of them.
 package wire
 
-import "github.com/flotilla-dev/flotilla/services/search/query"
+import (
+	"github.com/flotilla-dev/flotilla/services/search/query"
+	"github.com/flotilla-dev/flotilla/services/search/text"
+)
 
 // Latest is the epoch of a request that wants the newest state.
 const Latest int64 = -1
@@ -82,10 +85,7 @@ type Hit struct {
 }
 
 // Piece is a part of a text; Hit says that it is what was looked for.
-type Piece struct {
-	Text string `json:"text"`
-	Hit  bool   `json:"hit,omitempty"`
-}
+type Piece = text.Piece
 
 // TermsRequest asks for all documents with a word, of a leaf that has all documents: POST /v1/terms. The answer is a Postings.
 type TermsRequest struct {

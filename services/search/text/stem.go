@@ -1,0 +1,30 @@
+package text
+
+import (
+	"unicode/utf8"
+
+	porterstemmer "github.com/blevesearch/go-porterstemmer"
+)
+
+// Stem is the form under which a word is indexed, of its surface form.
+func Stem(surface string) string {
+	var buffer [64]rune
+	return stem(surface, buffer[:0])
+}
+
+// stem works in a buffer. Most stems are beginnings of their words, and share their memory.
+func stem(surface string, buffer []rune) string {
+	for _, r := range surface {
+		buffer = append(buffer, r)
+	}
+	stemmed := porterstemmer.StemWithoutLowerCasing(buffer)
+	at := 0
+	for _, r := range stemmed {
+		got, size := utf8.DecodeRuneInString(surface[at:])
+		if got != r {
+			return string(stemmed)
+		}
+		at += size
+	}
+	return surface[:at]
+}
