@@ -28,8 +28,8 @@ func TestASearchAnswersAsOneIndexAndOutlivesItsReplicas(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	one := startSearch(t, g, kafka, searchSpec{name: "one", shards: 1})
-	many := startSearch(t, g, kafka, searchSpec{name: "many", shards: 3, replicas: 2})
+	one := started(t, g, kafka, searchSpec{name: "one", shards: 1})
+	many := started(t, g, kafka, searchSpec{name: "many", shards: 3, replicas: 2})
 	for _, s := range []*searchRig{one, many} {
 		if err := s.fill(t.Context(), documents); err != nil {
 			t.Fatal(err)
@@ -46,7 +46,7 @@ func TestASearchAnswersAsOneIndexAndOutlivesItsReplicas(t *testing.T) {
 	many.losesAShard(t)
 }
 
-func startSearch(t *testing.T, g *rig.Rig, kafka *rig.Proc, spec searchSpec) *searchRig {
+func started(t *testing.T, g *rig.Rig, kafka *rig.Proc, spec searchSpec) *searchRig {
 	t.Helper()
 	s, err := newSearch(t.Context(), g, kafka, spec)
 	if err != nil {
