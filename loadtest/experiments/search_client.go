@@ -239,9 +239,12 @@ func (c *searchClient) settle(ctx context.Context, least epochs) error {
 	ctx, cancel := context.WithTimeout(ctx, 10*time.Minute)
 	defer cancel()
 	for {
-		a, err := c.search(ctx, url.Values{"q": {"*"}, "limit": {"1"}, "require": {"all"}, "min_epochs": {least.String()}})
+		a, err := c.search(ctx, url.Values{"q": {"settled"}, "limit": {"1"}, "require": {"all"}, "min_epochs": {least.String()}})
 		if err == nil && a.whole() {
 			return nil
+		}
+		if err == nil && a.status >= 400 && a.status < 500 {
+			return fmt.Errorf("search for what has been written: status %d", a.status)
 		}
 		if waiting := pause(ctx, 200*time.Millisecond); waiting != nil {
 			return fmt.Errorf("the leaves do not reach %s: status %d, %v", least, a.status, err)
