@@ -7,7 +7,7 @@ import (
 
 func TestMain(m *testing.M) { Main(m) }
 
-func TestABrokerComesBackOnItsPort(t *testing.T) {
+func TestEmbeddedAndRealBrokersComeBackOnTheirPorts(t *testing.T) {
 	Each(t, func(t *testing.T, b *Broker) {
 		began := time.Now()
 		b.Kill()

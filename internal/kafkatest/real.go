@@ -92,6 +92,8 @@ num.network.threads=1
 broker.session.timeout.ms=3000
 broker.heartbeat.interval.ms=500
 log.cleaner.dedupe.buffer.size=8388608
+log.cleaner.backoff.ms=200
+controlled.shutdown.enable=false
 `, addr, controller, filepath.Join(dir, "data"))
 	return file, os.WriteFile(file, []byte(content), 0o600)
 }

@@ -16,12 +16,13 @@ import (
 // explainAll adds to each hit why it has its score. A hit whose shard does not say is left without.
 func (s *searching) explainAll(ctx context.Context, answer *Answer) {
 	shards := make([]scatter.Shard, len(answer.Hits))
+	asked := make([]wire.ExplainRequest, len(answer.Hits))
 	for i, hit := range answer.Hits {
 		shards[i] = s.parts[hit.Shard].shard.asked()
+		asked[i] = wire.ExplainRequest{Epoch: s.parts[hit.Shard].epoch, Plan: s.plan, ID: hit.ID}
 	}
 	g := scatter.Gather(ctx, s.kinds.explain, shards, func(ctx context.Context, i int, replica *upstream.Endpoint) (a wire.Explanation, err error) {
-		hit := &answer.Hits[i]
-		return a, s.leaves.post(ctx, replica, "/v1/explain", wire.ExplainRequest{Epoch: s.parts[hit.Shard].epoch, Plan: s.plan, ID: hit.ID}, &a)
+		return a, s.leaves.post(ctx, replica, "/v1/explain", asked[i], &a)
 	})
 	for i := range g {
 		if g[i].Missing == "" {

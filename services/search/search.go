@@ -102,12 +102,15 @@ func (s *searching) statistics(ctx context.Context) error {
 		defer cancel()
 	}
 	parts, shards := s.asked()
+	asked := make([]wire.StatisticsRequest, len(parts)) // made before: a call that lost may read its own while parts change
+	for i, p := range parts {
+		asked[i] = wire.StatisticsRequest{Query: s.request.node, Epoch: p.epoch, Least: s.request.least[p.number]}
+	}
 	g := scatter.Gather(ctx, s.kinds.statistics, shards, func(ctx context.Context, i int, replica *upstream.Endpoint) (a wire.Statistics, err error) {
-		asked := wire.StatisticsRequest{Query: s.request.node, Epoch: parts[i].epoch, Least: s.request.least[parts[i].number]}
-		if err := s.leaves.post(ctx, replica, "/v1/statistics", asked, &a); err != nil {
+		if err := s.leaves.post(ctx, replica, "/v1/statistics", asked[i], &a); err != nil {
 			return a, err
 		}
-		return a, checkStatistics(&asked, &a)
+		return a, checkStatistics(&asked[i], &a)
 	})
 	note(s, parts, g)
 	var known []wire.Statistics
@@ -148,15 +151,18 @@ func checkStatistics(asked *wire.StatisticsRequest, a *wire.Statistics) error {
 // hits is the second phase: the best hits of all shards, scored with the same statistics.
 func (s *searching) hits(ctx context.Context) ([]merge.Merged, *Answer, error) {
 	parts, shards := s.asked()
-	g := scatter.Gather(ctx, s.kinds.search, shards, func(ctx context.Context, i int, replica *upstream.Endpoint) (a wire.SearchAnswer, err error) {
-		asked := wire.SearchRequest{Epoch: parts[i].epoch, Plan: s.plan, Limit: s.request.limit + 1, Facets: s.request.facets}
+	asked := make([]wire.SearchRequest, len(parts))
+	for i, p := range parts {
+		asked[i] = wire.SearchRequest{Epoch: p.epoch, Plan: s.plan, Limit: s.request.limit + 1, Facets: s.request.facets}
 		if s.request.cursor != nil {
-			asked.After = &s.request.cursor.After
+			asked[i].After = &s.request.cursor.After
 		}
-		if err := s.leaves.post(ctx, replica, "/v1/search", asked, &a); err != nil {
+	}
+	g := scatter.Gather(ctx, s.kinds.search, shards, func(ctx context.Context, i int, replica *upstream.Endpoint) (a wire.SearchAnswer, err error) {
+		if err := s.leaves.post(ctx, replica, "/v1/search", asked[i], &a); err != nil {
 			return a, err
 		}
-		return a, checkHits(&asked, &a)
+		return a, checkHits(&asked[i], &a)
 	})
 	note(s, parts, g)
 	if err := s.enough(); err != nil {

@@ -9,6 +9,7 @@ import (
 	"github.com/flotilla-dev/flotilla/internal/upstream"
 	"github.com/flotilla-dev/flotilla/services/search/query"
 	"github.com/flotilla-dev/flotilla/services/search/scatter"
+	"github.com/flotilla-dev/flotilla/services/search/text"
 	"github.com/flotilla-dev/flotilla/services/search/wire"
 )
 
@@ -56,24 +57,24 @@ func (s *searching) respell(ctx context.Context, words []string, shards []scatte
 			better[word] = other
 		}
 	}
-	if len(better) == 0 {
-		return ""
-	}
-	return respelt(s.request.node, better).String()
+	return respelt(s.request.text, better)
 }
 
-// respelt is a copy of a tree with words replaced as they are written; the canonical text shows these.
-func respelt(n *query.Node, better map[string]string) *query.Node {
-	c := *n
-	c.Written = slices.Clone(n.Written)
-	for i, word := range c.Written {
-		c.Written[i] = cmp.Or(better[word], word)
+// respelt is a query with words replaced, and all else as it was written; "" when there is nothing to replace.
+func respelt(query string, better map[string]string) string {
+	var b strings.Builder
+	from := 0
+	for _, token := range text.Words(query) {
+		if other := better[token.Surface]; other != "" {
+			b.WriteString(query[from:token.Start])
+			b.WriteString(other)
+			from = token.End
+		}
 	}
-	c.Nodes = make([]*query.Node, len(n.Nodes))
-	for i, child := range n.Nodes {
-		c.Nodes[i] = respelt(child, better)
+	if from == 0 {
+		return ""
 	}
-	return &c
+	return b.String() + query[from:]
 }
 
 // better is the word nearest to another one, and of those that are equally near the one that is in most documents of all shards.

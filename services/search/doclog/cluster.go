@@ -88,9 +88,9 @@ var backoff = retry.Backoff{Base: 50 * time.Millisecond, Max: time.Second}
 // Create makes the topic with so many partitions, or finds it with as many. The number of its replicas, and how many of them have to be
 // in sync, are the cluster's own. It returns when it is known; an error that is no *Partitions may pass.
 func (c *Cluster) Create(partitions int32) error {
-	admin, err := sarama.NewClusterAdminFromClient(c.client)
+	admin, err := c.admin()
 	if err != nil {
-		return fmt.Errorf("find the controller: %w", err)
+		return err
 	}
 	compact := "compact"
 	err = admin.CreateTopic(c.topic, &sarama.TopicDetail{
@@ -100,6 +100,18 @@ func (c *Cluster) Create(partitions int32) error {
 		return fmt.Errorf("create topic %s: %w", c.topic, err)
 	}
 	return c.Verify(partitions)
+}
+
+// admin returns what speaks to the controller, which is known from any metadata.
+func (c *Cluster) admin() (sarama.ClusterAdmin, error) {
+	if _, err := c.client.Controller(); err != nil {
+		_ = c.client.RefreshMetadata(c.topic) // the topic need not be there; what is wrong with the brokers is wrong below, too
+	}
+	admin, err := sarama.NewClusterAdminFromClient(c.client)
+	if err != nil {
+		return nil, fmt.Errorf("find the controller: %w", err)
+	}
+	return admin, nil
 }
 
 // Verify tells whether the topic is there with so many partitions.
@@ -172,9 +184,9 @@ func (c *Cluster) Identity() (string, error) {
 // DeleteRetention is how long a deletion surely stays in the log.
 func (c *Cluster) DeleteRetention() (time.Duration, error) {
 	const name = "delete.retention.ms"
-	admin, err := sarama.NewClusterAdminFromClient(c.client)
+	admin, err := c.admin()
 	if err != nil {
-		return 0, fmt.Errorf("find the controller: %w", err)
+		return 0, err
 	}
 	entries, err := admin.DescribeConfig(sarama.ConfigResource{Type: sarama.TopicResource, Name: c.topic, ConfigNames: []string{name}})
 	if err != nil {

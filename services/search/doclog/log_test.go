@@ -304,11 +304,19 @@ func TestACallerWhoseTimeIsOverKnowsWhetherTheRecordWasSent(t *testing.T) {
 	defer b.Resume()
 	sent := make(chan error, 1)
 	ctx, cancel := context.WithCancel(patience(t))
+	one, err := w.lanes[0].enqueue(ctx, encoded(t, doc("sent"))[0])
+	if err != nil {
+		t.Fatal(err)
+	}
 	go func() {
-		_, err := w.One(ctx, 0, doc("sent"))
+		_, err := one.await(ctx)
 		sent <- err
 	}()
-	await.That(t, "the record is on its way", func() bool { return len(w.lanes[0].queue) == 0 && w.lanes[0].bytes.Load() == 0 })
+	await.That(t, "the record is on its way", func() bool {
+		one.mu.Lock()
+		defer one.mu.Unlock()
+		return one.taken
+	})
 	behind, leave := context.WithCancel(patience(t))
 	queuedUp := make(chan error, 1)
 	go func() {
@@ -477,21 +485,23 @@ func TestAFollowerIsToldThatTheLogHasLostWhatItWants(t *testing.T) {
 		if err := follow(0, "another"); !errors.As(err, &gone) || !gone.Recreated {
 			t.Errorf("of another topic: %v", err)
 		}
-		admin, err := sarama.NewClusterAdminFromClient(c.client)
+		admin, err := c.admin()
 		if err != nil {
 			t.Fatal(err)
 		}
-		if err := admin.DeleteRecords("documents", map[int32]int64{0: 3}); err != nil {
-			t.Fatal(err)
-		}
-		if err := follow(1, ""); !errors.As(err, &gone) || gone.Oldest != 3 {
-			t.Errorf("before the beginning: %v", err)
-		}
-		if oldest, err := c.Oldest(0); err != nil || oldest != 3 {
-			t.Errorf("the partition begins at %d, %v", oldest, err)
-		}
-		if err := follow(3, ""); err == nil || errors.As(err, &gone) {
-			t.Errorf("what is there: %v", err)
+		if !b.Real { // Apache Kafka deletes no records of a topic that is compacted only
+			if err := admin.DeleteRecords("documents", map[int32]int64{0: 3}); err != nil {
+				t.Fatal(err)
+			}
+			if err := follow(1, ""); !errors.As(err, &gone) || gone.Oldest != 3 {
+				t.Errorf("before the beginning: %v", err)
+			}
+			if oldest, err := c.Oldest(0); err != nil || oldest != 3 {
+				t.Errorf("the partition begins at %d, %v", oldest, err)
+			}
+			if err := follow(3, ""); err == nil || errors.As(err, &gone) {
+				t.Errorf("what is there: %v", err)
+			}
 		}
 		before, _ := c.Identity()
 		if err := admin.DeleteTopic("documents"); err != nil {

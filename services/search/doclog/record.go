@@ -32,7 +32,7 @@ type Record struct {
 
 // Bounds of what is written and read.
 const (
-	MaxID     = 128     // bytes of an id and of a mark's name
+	MaxID     = 128       // bytes of an id and of a mark's name
 	MaxRecord = 512 << 10 // bytes of a record, with what Kafka adds: 64 KiB of text take six times as much as JSON in the worst case
 )
 

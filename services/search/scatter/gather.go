@@ -9,7 +9,8 @@ import (
 	"github.com/flotilla-dev/flotilla/internal/upstream"
 )
 
-// A Call asks one replica. It must end soon after its context does. An error that is no *Failure is one of the network.
+// A Call asks one replica. It must end soon after its context does, and may yet run for a moment when Gather has returned: what it reads
+// must not change then. An error that is no *Failure is one of the network.
 type Call[A any] func(ctx context.Context, shard int, replica *upstream.Endpoint) (A, error)
 
 // An Answer is that of a shard, or why there is none.
