@@ -22,7 +22,8 @@ func (s *searching) explainAll(ctx context.Context, answer *Answer) {
 		asked[i] = wire.ExplainRequest{Epoch: s.parts[hit.Shard].epoch, Plan: s.plan, ID: hit.ID}
 	}
 	g := scatter.Gather(ctx, s.kinds.explain, shards, func(ctx context.Context, i int, replica *upstream.Endpoint) (a wire.Explanation, err error) {
-		return a, s.leaves.post(ctx, replica, "/v1/explain", asked[i], &a)
+		err = s.leaves.post(ctx, replica, "/v1/explain", asked[i], &a)
+		return a, err
 	})
 	for i := range g {
 		if g[i].Missing == "" {

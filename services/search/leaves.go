@@ -106,9 +106,14 @@ func refusal(response *http.Response) error {
 	f := &scatter.Failure{Reason: scatter.Failed, Outcome: upstream.OfStatus(response.StatusCode), Err: fmt.Errorf("status %d %s: %s", response.StatusCode, name, p.Detail)}
 	switch response.StatusCode {
 	case http.StatusServiceUnavailable:
-		if name == "overloaded" {
+		switch name {
+		case "overloaded":
 			// It sheds load as it should: that is no reason to take it out, and its share would only fall on the others.
 			f.Reason, f.Outcome = scatter.Overloaded, upstream.Canceled
+		case "epoch-not-reached":
+			f.Reason, f.Outcome = scatter.TimedOut, upstream.Canceled // the log was not there yet
+		case "not-caught-up":
+			f.Reason = scatter.NoReplica
 		}
 	case http.StatusGatewayTimeout:
 		f.Reason = scatter.TimedOut

@@ -195,7 +195,8 @@ func (e *engine) withoutMark(ctx context.Context, t *table, name string) ([]int,
 	s := e.begin(t, &request{all: true})
 	parts, shards := s.asked()
 	g := scatter.Gather(ctx, e.kinds.status, shards, func(ctx context.Context, _ int, replica *upstream.Endpoint) (a wire.Status, err error) {
-		return a, e.leaves.get(ctx, replica, "/v1/status", &a)
+		err = e.leaves.get(ctx, replica, "/v1/status", &a)
+		return a, err
 	})
 	note(s, parts, g)
 	if err := s.enough(); err != nil {

@@ -80,7 +80,8 @@ func respelt(query string, better map[string]string) string {
 // better is the word nearest to another one, and of those that are equally near the one that is in most documents of all shards.
 func (s *searching) better(ctx context.Context, word string, shards []scatter.Shard, epochs []int64) string {
 	g := scatter.Gather(ctx, s.kinds.suggest, shards, func(ctx context.Context, i int, replica *upstream.Endpoint) (a wire.SuggestAnswer, err error) {
-		return a, s.leaves.post(ctx, replica, "/v1/suggest", wire.SuggestRequest{Epoch: epochs[i], Word: word}, &a)
+		err = s.leaves.post(ctx, replica, "/v1/suggest", wire.SuggestRequest{Epoch: epochs[i], Word: word}, &a)
+		return a, err
 	})
 	sums := map[string]wire.WordStatistics{}
 	for i := range g {
