@@ -7,9 +7,11 @@ import (
 	"log/slog"
 	"strconv"
 	"strings"
+	"sync"
 	"time"
 
 	"github.com/IBM/sarama"
+	"github.com/rcrowley/go-metrics"
 
 	"github.com/flotilla-dev/flotilla/internal/retry"
 )
@@ -57,6 +59,7 @@ func Open(o Options) (*Cluster, error) {
 	if o.Log == nil {
 		o.Log = slog.New(slog.DiscardHandler)
 	}
+	unmeasured()
 	client, err := sarama.NewClient(o.Brokers, configuration(o))
 	if err != nil {
 		return nil, fmt.Errorf("open the log: %w", err)
@@ -64,13 +67,17 @@ func Open(o Options) (*Cluster, error) {
 	return &Cluster{topic: o.Topic, timeout: o.Timeout, client: client, log: o.Log}, nil
 }
 
+// unmeasured has the client library measure nothing: nobody reads it, it is in a registry of the whole process, whatever the configuration
+// says (FetchRequest.encode does not ask it), and a goroutine that nothing ends keeps it up to date.
+var unmeasured = sync.OnceFunc(func() { metrics.UseNilMetrics = true })
+
 // Close closes all connections.
 func (c *Cluster) Close() error { return c.client.Close() }
 
 // configuration is that of the library. It tries nothing again by itself: here it is known what may be repeated.
 func configuration(o Options) *sarama.Config {
 	conf := sarama.NewConfig()
-	conf.Version, conf.MetricRegistry = sarama.V2_8_0_0, quiet{}
+	conf.Version = sarama.V2_8_0_0
 	if o.Client != "" {
 		conf.ClientID = o.Client
 	}
@@ -188,21 +195,29 @@ func (c *Cluster) DeleteRetention() (time.Duration, error) {
 	if err != nil {
 		return 0, err
 	}
-	entries, err := admin.DescribeConfig(sarama.ConfigResource{Type: sarama.TopicResource, Name: c.topic, ConfigNames: []string{name}})
+	results, err := admin.DescribeConfigs([]*sarama.ConfigResource{{Type: sarama.TopicResource, Name: c.topic, ConfigNames: []string{name}}}, sarama.DescribeConfigsOptions{})
 	if err != nil {
 		return 0, fmt.Errorf("describe the configuration of topic %s: %w", c.topic, err)
 	}
-	for _, e := range entries {
-		if e.Name != name {
-			continue
+	for _, result := range results {
+		if code := sarama.KError(result.ErrorCode); code != sarama.ErrNoError {
+			return 0, fmt.Errorf("describe the configuration of topic %s: %w", c.topic, code)
 		}
-		ms, err := strconv.ParseInt(e.Value, 10, 64)
-		if err != nil || ms < 0 {
-			return 0, fmt.Errorf("%s of topic %s is %.20q", name, c.topic, e.Value)
+		for _, e := range result.Configs {
+			if e.Name == name {
+				return retention(e.Value)
+			}
 		}
-		return time.Duration(min(ms, int64(maxRetention/time.Millisecond))) * time.Millisecond, nil
 	}
 	return 0, fmt.Errorf("topic %s tells no %s", c.topic, name)
 }
 
-const maxRetention = 10 * 365 * 24 * time.Hour
+// retention reads milliseconds. More than ten years are as good as ten.
+func retention(text string) (time.Duration, error) {
+	const most = 10 * 365 * 24 * time.Hour
+	ms, err := strconv.ParseInt(text, 10, 64)
+	if err != nil || ms < 0 {
+		return 0, fmt.Errorf("%.20q is no time for which deletions stay", text)
+	}
+	return time.Duration(min(ms, most.Milliseconds())) * time.Millisecond, nil
+}

@@ -116,7 +116,7 @@ func decode(offset int64, r *sarama.Record) (Record, error) {
 	case kind == Mark:
 		name, is := strings.CutPrefix(key, markPrefix)
 		if !is {
-			return Record{}, errors.New("the key of a mark does not begin with " + markPrefix)
+			return Record{}, fmt.Errorf("the key of a mark does not begin with %q", markPrefix)
 		}
 		return Record{Kind: Mark, ID: name, Offset: offset}, checkID(name)
 	case kind != Document:
