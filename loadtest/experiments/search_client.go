@@ -32,13 +32,30 @@ type searchAnswer struct {
 		Documents float64 `json:"documents"`
 		Shards    int     `json:"shards"`
 		Answered  int     `json:"answered"`
+		Missing   []struct {
+			Shard  int    `json:"shard"`
+			Reason string `json:"reason"`
+		} `json:"missing"`
 	} `json:"harvest"`
 	Hits   []searchHit               `json:"hits"`
 	Facets map[string]map[string]int `json:"facets"`
 	Next   string                    `json:"next"`
 	Epochs map[string]int64          `json:"epochs"`
 
-	status int
+	status  int
+	problem string // of an answer that is no success
+}
+
+// flaw is what is wrong with an answer that is not whole.
+func (a searchAnswer) flaw() error {
+	if a.status != http.StatusOK {
+		return fmt.Errorf("status %d: %s", a.status, a.problem)
+	}
+	reasons := map[string]bool{}
+	for _, m := range a.Harvest.Missing {
+		reasons[m.Reason] = true
+	}
+	return fmt.Errorf("incomplete: a shard is %s", strings.Join(slices.Sorted(maps.Keys(reasons)), ", "))
 }
 
 type searchHit struct {
@@ -114,6 +131,11 @@ func (c *searchClient) search(ctx context.Context, v url.Values) (searchAnswer, 
 		return a, err
 	}
 	a.status = resp.StatusCode
+	if a.status != http.StatusOK {
+		var p struct{ Type, Detail string }
+		_ = json.NewDecoder(resp.Body).Decode(&p) // what is no problem has no type
+		a.problem = fmt.Sprintf("%s: %.60s", p.Type[strings.LastIndex(p.Type, "#")+1:], p.Detail)
+	}
 	return a, nil
 }
 
@@ -121,7 +143,7 @@ func (c *searchClient) search(ctx context.Context, v url.Values) (searchAnswer, 
 func (c *searchClient) found(ctx context.Context, v url.Values) (searchAnswer, error) {
 	a, err := c.search(ctx, v)
 	if err == nil && !a.whole() {
-		err = fmt.Errorf("search for %q: status %d, %d of %d shards", v.Get("q"), a.status, a.Harvest.Answered, a.Harvest.Shards)
+		err = fmt.Errorf("search for %q: %w", v.Get("q"), a.flaw())
 	}
 	return a, err
 }

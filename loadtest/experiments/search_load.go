@@ -2,7 +2,6 @@ package experiments
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"net/http"
 	"net/url"
@@ -21,9 +20,6 @@ type searched struct {
 	harvest    float64 // sum of the shares of documents that were searched
 }
 
-// errIncomplete is an answer without all shards.
-var errIncomplete = errors.New("incomplete: shards are missing in the answer")
-
 // searchLoad is an open loop of searches at a rate, each of a query that is made from its number. Answers that are partial are failures, unless
 // partial is set: then they only are counted.
 func (c *searchClient) searchLoad(ctx context.Context, rate float64, span time.Duration, partial bool, query func(n int) url.Values) (openloop.Result, *searched) {
@@ -35,6 +31,9 @@ func (c *searchClient) searchLoad(ctx context.Context, rate float64, span time.D
 		if err != nil {
 			return openloop.Answer{Err: err}
 		}
+		if !a.whole() && !(partial && a.status == http.StatusOK) {
+			err = a.flaw()
+		}
 		s.mu.Lock()
 		defer s.mu.Unlock()
 		if a.status == http.StatusOK {
@@ -42,9 +41,6 @@ func (c *searchClient) searchLoad(ctx context.Context, rate float64, span time.D
 			s.harvest += a.Harvest.Documents
 			if !a.whole() {
 				s.incomplete++
-				if !partial {
-					err = errIncomplete
-				}
 			}
 		}
 		return openloop.Answer{Status: a.status, Err: err}
