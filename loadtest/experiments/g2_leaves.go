@@ -21,7 +21,7 @@ const simulatorTolerance = 0.35
 func bestNumberOfLeaves(ctx context.Context, r *proof.Report) error {
 	most := 0
 	if r.Quick {
-		most = 3000
+		most = 20_000
 	}
 	documents, err := searchCorpus(r.Root, most)
 	if err != nil {
@@ -44,7 +44,7 @@ func bestNumberOfLeaves(ctx context.Context, r *proof.Report) error {
 		r.Log("%d leaves: p50 %s, mean %s", leaves, millis(run.p50), millis(run.mean))
 	}
 	model := fitted(all)
-	t := proof.Table{Title: "One search after the other, for two frequent words", Columns: []string{"leaves", "searches", "p50", "p99", "mean", "simulated mean", "processor time of leaves", "of the root"}}
+	t := proof.Table{Title: "One search after the other, for two prefixes and a word", Columns: []string{"leaves", "searches", "p50", "p99", "mean", "simulated mean", "processor time of leaves", "of the root"}}
 	best := all[0]
 	for _, run := range all {
 		model.Leaves = run.leaves
@@ -69,7 +69,7 @@ func heavyQueries(documents []searchDocument, n int) []url.Values {
 	q := drawer{Rand: seeded(31), documents: documents}
 	var all []url.Values
 	for range n {
-		v := ask(q.one()[:2] + "* OR " + q.one()[:3] + "* OR " + q.one())
+		v := ask(q.one()[:3] + "* OR " + q.one()[:3] + "* OR " + q.one())
 		v.Set("limit", "10")
 		all = append(all, v)
 	}

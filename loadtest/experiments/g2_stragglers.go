@@ -17,6 +17,9 @@ const (
 	standinSlow   = 0.01
 	standinSlowBy = 200 * time.Millisecond
 	hedgeBudget   = 0.05
+	// hedgeQuantile leaves room for what this machine makes late by itself, beside the 1 % that is made slow: were both together more than the
+	// quantile leaves out, it would be measured to be one of the slow calls.
+	hedgeQuantile = 0.97
 )
 
 // standinRuns are the numbers of leaves, and the rate at which each is asked: what two processors can do is bounded by calls, not by requests.
@@ -32,8 +35,8 @@ func stragglers(ctx context.Context, r *proof.Report) error {
 		return err
 	}
 	t := proof.Table{
-		Title:   fmt.Sprintf("%v for each leaf, 1 %% of the searches of a leaf %v slower; hedged after the quantile that is the default, at most 5 %% of the calls", standinBase, standinSlowBy),
-		Columns: []string{"leaves", "requests", "slow requests", "1 − 0.99ⁿ", "p50", "p99", "hedged: requests", "slow", "p50", "p99", "p99 ÷ p50", "extra searches", "simulated: p50", "p99"},
+		Title:   fmt.Sprintf("%v for each leaf, 1 %% of the searches of a leaf %v slower; hedged after the quantile %v, at most 5 %% of the calls", standinBase, standinSlowBy, hedgeQuantile),
+		Columns: []string{"leaves", "requests", "slow requests", "1 − 0.99ⁿ", "p50", "p99", "hedged: requests", "slow", "p50", "p99", "p99 ÷ p50", "extra calls", "simulated: p50", "p99"},
 	}
 	bars := chart.Bars{Title: "Share of requests that wait for a slow leaf", Note: "mark: 1 − 0.99ⁿ", Unit: "%"}
 	for _, run := range standinRuns {
@@ -59,7 +62,7 @@ func stragglers(ctx context.Context, r *proof.Report) error {
 			millis(sim.Quantile(0.5)), millis(sim.Quantile(0.99))})
 	}
 	r.Table(t)
-	r.Note("The root is the program; leaves are servers of this experiment that speak as leaves do, wait, and answer with one document. Statistics, the first of the two phases, are answered at once, so that a leaf is slow in one per cent of the requests. Whether it is slow is decided by its name and the query: its twin is slow independently. A request is slow when it took longer than %v. Extra searches are counted by the leaves.", slowAfter())
+	r.Note("The root is the program; leaves are servers of this experiment that speak as leaves do, wait, and answer with one document. Statistics, the first of the two phases, are answered at once, so that a leaf is slow in one per cent of the requests. Whether it is slow is decided by its name and the query: its twin is slow independently. A request is slow when it took longer than %v. Extra calls are counted by the leaves, of both phases.", slowAfter())
 	return r.Chart("stragglers", bars)
 }
 
@@ -76,7 +79,7 @@ type straggled struct {
 	failed   uint64
 	slow     float64
 	p50, p99 time.Duration
-	extra    float64 // searches that leaves were asked for on top of one for each request and leaf
+	extra    float64 // calls that leaves got on top of two for each request and leaf, one for each phase
 	exact    float64 // share of the slow searches among those that leaves were asked for
 }
 
@@ -86,7 +89,9 @@ func straggle(ctx context.Context, g *rig.Rig, leaves, replicas int, rate float6
 	if err != nil {
 		return straggled{}, err
 	}
-	root, err := searchRoot(ctx, g, fmt.Sprintf("root-%d-%d", leaves, replicas), "standins", shards, map[string]string{"SEARCH_HEDGE_BUDGET": fmt.Sprint(hedgeBudget)})
+	root, err := searchRoot(ctx, g, fmt.Sprintf("root-%d-%d", leaves, replicas), "standins", shards, map[string]string{
+		"SEARCH_HEDGE_BUDGET": fmt.Sprint(hedgeBudget), "SEARCH_HEDGE_QUANTILE": fmt.Sprint(hedgeQuantile),
+	})
 	if err != nil {
 		return straggled{}, err
 	}
@@ -96,7 +101,7 @@ func straggle(ctx context.Context, g *rig.Rig, leaves, replicas int, rate float6
 	if err := c.warmUp(ctx, max(1000/leaves, 10), numbered("warm")); err != nil {
 		return straggled{}, err
 	}
-	before, slowed := s.searches.Load(), s.slowed.Load()
+	before, calls, slowed := s.searches.Load(), s.calls.Load(), s.slowed.Load()
 	result, seen := c.searchLoad(ctx, rate, span, false, numbered("word"))
 	if result.Failed > 0 {
 		return straggled{}, fmt.Errorf("%d leaves: %d of %d requests failed: %v", leaves, result.Failed, result.Sent, result.Reasons)
@@ -104,7 +109,7 @@ func straggle(ctx context.Context, g *rig.Rig, leaves, replicas int, rate float6
 	searches := float64(s.searches.Load() - before)
 	return straggled{
 		requests: len(seen.latencies), failed: result.Failed, slow: seen.above(slowAfter()), p50: seen.quantile(0.5), p99: seen.quantile(0.99),
-		extra: searches/float64(len(seen.latencies)*leaves) - 1, exact: float64(s.slowed.Load()-slowed) / searches,
+		extra: float64(s.calls.Load()-calls)/float64(2*len(seen.latencies)*leaves) - 1, exact: float64(s.slowed.Load()-slowed) / searches,
 	}, nil
 }
 
@@ -117,7 +122,7 @@ func claimStragglers(r *proof.Report, leaves int, without, with straggled) {
 	r.Measured(fmt.Sprintf("searches that were slow, %d leaves", leaves), 100*without.exact, "%")
 	if leaves == 5 {
 		r.Claim(proof.AtMost("p99 beside p50, 5 leaves, hedged", ratio(with.p99, with.p50), 2, "×"))
-		r.Claim(proof.AtMost("extra searches, 5 leaves, hedged", 100*with.extra, 100*hedgeBudget, "%"))
+		r.Claim(proof.AtMost("extra calls, 5 leaves, hedged", 100*with.extra, 100*hedgeBudget, "%"))
 		sim := simulatedStragglers(5)
 		r.Claim(proof.Within("p99 with hedging, 5 leaves, beside the simulator", milliseconds(with.p99), milliseconds(sim.Quantile(0.99)), 0.3, "ms"))
 	}
@@ -127,6 +132,6 @@ func claimStragglers(r *proof.Report, leaves int, without, with straggled) {
 func simulatedStragglers(leaves int) scattersim.Result {
 	return scattersim.Config{
 		Leaves: leaves, Replicas: 2, Requests: 200_000 / leaves, Wait: standinBase, Jitter: 200 * time.Microsecond, Gather: 100 * time.Microsecond,
-		Slow: standinSlow, SlowBy: standinSlowBy, Hedge: 0.98, Budget: hedgeBudget, Seed: 1,
+		Slow: standinSlow, SlowBy: standinSlowBy, Hedge: hedgeQuantile, Budget: hedgeBudget, Seed: 1,
 	}.Run()
 }

@@ -21,7 +21,8 @@ type standins struct {
 	slowBy  time.Duration
 	failing float64 // share of the searches that fail
 
-	searches atomic.Int64 // that came
+	calls    atomic.Int64 // of both phases that came
+	searches atomic.Int64 // the second phase
 	slowed   atomic.Int64 // of them
 	failed   atomic.Int64
 }
@@ -105,7 +106,8 @@ func (standin) status(w http.ResponseWriter, _ *http.Request) {
 	say(w, map[string]any{"topic": "standins", "epoch": 1, "documents": standinDocuments, "words": 1, "snapshot": -1})
 }
 
-func (standin) statistics(w http.ResponseWriter, r *http.Request) {
+func (s standin) statistics(w http.ResponseWriter, r *http.Request) {
+	s.all.calls.Add(1)
 	var request struct {
 		Query queryNode `json:"query"`
 	}
@@ -137,6 +139,7 @@ func (s standin) search(w http.ResponseWriter, r *http.Request) {
 	for _, n := range request.Plan.Query.scoring() {
 		word += " " + n.Words[0]
 	}
+	s.all.calls.Add(1)
 	s.all.searches.Add(1)
 	wait := s.all.base
 	if drawn("slow", s.name, word) < s.all.slow {
