@@ -38,6 +38,7 @@ type Config struct {
 	Concurrency   int           `env:"SEARCH_CONCURRENCY" envDefault:"64" doc:"most searches at a time; four times as many wait, and more get 503"`
 	Writes        int           `env:"SEARCH_WRITES" envDefault:"16" doc:"most write requests at a time; four times as many wait, and more get 503"`
 	Connections   int           `env:"SEARCH_LEAF_CONNECTIONS" envDefault:"128" doc:"most connections to a leaf; further calls wait for one"`
+	Connect       time.Duration `env:"SEARCH_LEAF_CONNECT_TIMEOUT" envDefault:"250ms" doc:"for a connection to a leaf; then another replica is asked"`
 	AnswerLimit   config.Size   `env:"SEARCH_LEAF_ANSWER_LIMIT" envDefault:"16MiB" doc:"largest answer of a leaf"`
 	FirstReplicas time.Duration `env:"SEARCH_FIRST_REPLICAS" envDefault:"45s" doc:"how long a new root is not ready while a shard has no usable replica"`
 
@@ -83,7 +84,7 @@ func (c *Config) validate() error {
 	for _, d := range []struct {
 		name  string
 		value time.Duration
-	}{{"SEARCH_TIMEOUT", c.Timeout}, {"SEARCH_WRITE_TIMEOUT", c.WriteTimeout}, {"SEARCH_FIRST_REPLICAS", c.FirstReplicas}, {"SEARCH_HEDGE_FIRST", c.HedgeFirst}} {
+	}{{"SEARCH_TIMEOUT", c.Timeout}, {"SEARCH_WRITE_TIMEOUT", c.WriteTimeout}, {"SEARCH_FIRST_REPLICAS", c.FirstReplicas}, {"SEARCH_HEDGE_FIRST", c.HedgeFirst}, {"SEARCH_LEAF_CONNECT_TIMEOUT", c.Connect}} {
 		bad(d.value <= 0, d.name, d.value, "more than 0s")
 	}
 	for _, n := range []struct {

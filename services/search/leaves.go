@@ -28,7 +28,7 @@ var errGone = errors.New("the epoch is gone")
 
 func newLeaves(cfg *Config, metrics prometheus.Registerer) (*leaves, error) {
 	once := retry.Settings{Limits: retry.Limits{RetryAttempts: 1}}
-	client, err := httpclient.New(httpclient.Options{Name: "searchleaf", Timeout: -1, HeaderTimeout: -1, MaxBody: int64(cfg.AnswerLimit), MaxConns: cfg.Connections,
+	client, err := httpclient.New(httpclient.Options{Name: "searchleaf", Timeout: -1, HeaderTimeout: -1, DialTimeout: cfg.Connect, MaxBody: int64(cfg.AnswerLimit), MaxConns: cfg.Connections,
 		Retry: once, Metrics: metrics})
 	if err != nil {
 		return nil, err

@@ -14,7 +14,8 @@
 //
 // # Failures
 //
-// A replica that fails is replaced at once by another one, within a number of attempts and a budget of its own. What has no answer
+// A replica that fails is replaced at once by another one, within a number of attempts and a budget of its own; one that was not even
+// reached costs no budget, because it has done no work. What has no answer
 // at the deadline is missing, and the result says which shards are and why, by a closed set of reasons. Whether a part of the answer
 // will do is for the caller to say.
 //

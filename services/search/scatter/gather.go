@@ -138,7 +138,11 @@ func (s *asking[A]) over(ctx context.Context) Answer[A] {
 
 // replace asks another replica after one has failed, unless that makes no sense.
 func (s *asking[A]) replace(ctx context.Context, f *Failure) bool {
-	if f.Final || ctx.Err() != nil || s.tried.Len() >= s.kind.owner.options.Attempts || !s.replicas.Retries.Retry() {
+	if f.Final || ctx.Err() != nil || s.tried.Len() >= s.kind.owner.options.Attempts {
+		return false
+	}
+	// A replica that was not reached has done nothing: another one in its place is no load more, and needs no budget.
+	if f.Outcome != upstream.ConnectError && !s.replicas.Retries.Retry() {
 		return false
 	}
 	if s.start(ctx) != nil {

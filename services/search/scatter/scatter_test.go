@@ -137,6 +137,7 @@ func TestTheReasonIsThatOfTheLastReplica(t *testing.T) {
 		{"all fail", broken, plenty(), Unreachable, 3},
 		{"all would say the same", refused, plenty(), Refused, 1},
 		{"no budget", broken, nil, Unreachable, 1},
+		{"no budget, and none is needed: nobody was reached", &Failure{Reason: Unreachable, Outcome: upstream.ConnectError, Err: errors.New("refused")}, nil, Unreachable, 3},
 		{"busy", &Failure{Reason: Overloaded, Outcome: upstream.Canceled, Err: errors.New("503")}, plenty(), Overloaded, 3},
 	} {
 		synctest.Test(t, func(t *testing.T) {
