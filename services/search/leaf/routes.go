@@ -154,12 +154,24 @@ func (l *leaf) caughtUp() error {
 	return problem.New(http.StatusServiceUnavailable, "not-caught-up", "this replica has not read all of its shard yet: ask another one").Retry(retryAfter)
 }
 
+// patience is how long a request may wait for an epoch: most of the time that its caller has, so that the caller hears in time to ask
+// another replica that this one only lags, and does not take it for one that hangs.
+func patience(ctx context.Context) (context.Context, context.CancelFunc) {
+	deadline, ok := ctx.Deadline()
+	if !ok {
+		return ctx, func() {}
+	}
+	return context.WithDeadline(ctx, deadline.Add(-time.Until(deadline)/5))
+}
+
 // view waits for the epoch that is wanted.
 func (l *leaf) view(ctx context.Context, s *shard, epoch, least int64) (*index.View, error) {
 	if epoch < wire.Latest || least < 0 {
 		return nil, &index.RequestError{About: "epoch: want -1, or an offset from 0 on"}
 	}
 	if wanted := max(epoch, least); wanted > s.index.Epoch() {
+		ctx, cancel := patience(ctx)
+		defer cancel()
 		if err := l.bulkhead.wait(func() error { return s.index.Wait(ctx, wanted) }); err != nil {
 			if errors.Is(err, errOverloaded) {
 				return nil, err
