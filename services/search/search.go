@@ -127,13 +127,14 @@ func (s *searching) statistics(ctx context.Context) error {
 	}
 	var err error
 	s.plan, err = index.Sum(s.request.node, known)
-	return tooManyWords(err)
+	return s.request.tooManyWords(err)
 }
 
-func tooManyWords(err error) error {
+// tooManyWords says where the prefix or the fuzzy word stands that leads to too many.
+func (r *request) tooManyWords(err error) error {
 	var many *index.TooManyWordsError
 	if errors.As(err, &many) {
-		return problem.New(http.StatusBadRequest, "query-invalid", many.Error())
+		return problem.New(http.StatusBadRequest, "query-invalid", many.Error()).With("column", r.columns[many.Place])
 	}
 	return err
 }

@@ -60,6 +60,35 @@ func TestABadRequestIsToldWhatWouldBeRight(t *testing.T) {
 	}
 }
 
+func TestWhatMatchesTooManyWordsIsNamedWhereItIs(t *testing.T) {
+	words := func(begin string, n int) string {
+		var b strings.Builder
+		for i := range n {
+			fmt.Fprintf(&b, "%s%d%s ", begin, i, strings.Repeat("x", 80))
+		}
+		return b.String()
+	}
+	c := newCorpus(t, 2, 1)
+	for _, begin := range []string{"aa", "bb", "cc"} {
+		for i := range 10 {
+			c.add(t, doc(fmt.Sprint(begin, i), "", words(fmt.Sprint(begin, i), 350)))
+		}
+	}
+	c.add(t, doc("all", "", words("aax", 700)))
+	r := startRoot(t, c, nil)
+	p := r.refused(http.StatusBadRequest, "query-invalid", "q", "dog -aa* title:bb*")
+	if p["column"] != 6.0 || !strings.Contains(fmt.Sprint(p["detail"]), "aa* matches more than 4,096 different words") {
+		t.Errorf("too many for one: %v", p)
+	}
+	p = r.refused(http.StatusBadRequest, "query-invalid", "q", "dog aa1* aa2* -bb* text:(cat cc*)")
+	if p["column"] != 30.0 || !strings.Contains(fmt.Sprint(p["detail"]), "cc* the most of them") {
+		t.Errorf("too many together: %v", p)
+	}
+	if a := r.search("q", "bb*"); a.Total != 10 {
+		t.Errorf("as many as may be: %d documents", a.Total)
+	}
+}
+
 func TestPagesJoinedAreTheWhole(t *testing.T) {
 	c := newCorpus(t, 3, 2)
 	for i := range 50 {

@@ -19,8 +19,8 @@ import (
 // retryAfter is what callers are asked to wait when there is no answer here.
 const retryAfter = time.Second
 
-// routes are held together with openapi.yaml by a test. Bodies have the bound of all APIs, a mebibyte: a plan in which four prefixes lead to
-// as many words as they may takes most of it.
+// routes are held together with openapi.yaml by a test. Bodies have the bound of all APIs, a mebibyte; index.MostPlan keeps plans
+// below it.
 func (l *leaf) routes(e *echo.Echo) {
 	e.POST("/v1/statistics", l.statistics)
 	e.POST("/v1/search", l.search)
@@ -154,9 +154,9 @@ func (l *leaf) caughtUp() error {
 	return problem.New(http.StatusServiceUnavailable, "not-caught-up", "this replica has not read all of its shard yet: ask another one").Retry(retryAfter)
 }
 
-// patience is how long a request may wait for an epoch: most of the time that its caller has, so that the caller hears in time to ask
+// hurried is how long a request may wait for an epoch: most of the time that its caller has, so that the caller hears in time to ask
 // another replica that this one only lags, and does not take it for one that hangs.
-func patience(ctx context.Context) (context.Context, context.CancelFunc) {
+func hurried(ctx context.Context) (context.Context, context.CancelFunc) {
 	deadline, ok := ctx.Deadline()
 	if !ok {
 		return ctx, func() {}
@@ -170,7 +170,7 @@ func (l *leaf) view(ctx context.Context, s *shard, epoch, least int64) (*index.V
 		return nil, &index.RequestError{About: "epoch: want -1, or an offset from 0 on"}
 	}
 	if wanted := max(epoch, least); wanted > s.index.Epoch() {
-		ctx, cancel := patience(ctx)
+		ctx, cancel := hurried(ctx)
 		defer cancel()
 		if err := l.bulkhead.wait(func() error { return s.index.Wait(ctx, wanted) }); err != nil {
 			if errors.Is(err, errOverloaded) {
