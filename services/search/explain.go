@@ -44,11 +44,11 @@ type Explained struct {
 
 // explain answers why a document has its score.
 func (e *engine) explain(ctx context.Context, t *table, id string, values url.Values) (*Explained, error) {
-	node, err := parseQuery(values.Get("q"), operatorOf(values))
+	node, columns, err := parseQuery(values.Get("q"), operatorOf(values))
 	if err != nil {
 		return nil, err
 	}
-	s := e.begin(t, &request{node: node, all: true, least: make([]int64, len(t.shards))})
+	s := e.begin(t, &request{node: node, columns: columns, all: true, least: make([]int64, len(t.shards))})
 	if err := s.statistics(ctx); err != nil {
 		return nil, err
 	}

@@ -106,17 +106,18 @@ func refusal(response *http.Response) error {
 	f := &scatter.Failure{Reason: scatter.Failed, Outcome: upstream.OfStatus(response.StatusCode), Err: fmt.Errorf("status %d %s: %s", response.StatusCode, name, p.Detail)}
 	switch response.StatusCode {
 	case http.StatusServiceUnavailable:
+		// These are answers of a leaf that does as it should: it sheds load, it lags behind the log, or it reads its shard. That is no reason to
+		// take it out, as its share would only fall on the others; another replica is asked.
 		switch name {
 		case "overloaded":
-			// It sheds load as it should: that is no reason to take it out, and its share would only fall on the others.
 			f.Reason, f.Outcome = scatter.Overloaded, upstream.Canceled
 		case "epoch-not-reached":
-			f.Reason, f.Outcome = scatter.TimedOut, upstream.Canceled // the log was not there yet
+			f.Reason, f.Outcome = scatter.TimedOut, upstream.Canceled
 		case "not-caught-up":
-			f.Reason = scatter.NoReplica
+			f.Reason, f.Outcome = scatter.NoReplica, upstream.Canceled
 		}
 	case http.StatusGatewayTimeout:
-		f.Reason = scatter.TimedOut
+		f.Reason, f.Outcome = scatter.TimedOut, upstream.Timeout
 	case http.StatusGone:
 		f.Reason, f.Err = scatter.Refused, errGone
 	case http.StatusNotFound:

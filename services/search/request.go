@@ -27,6 +27,7 @@ const (
 type request struct {
 	text     string
 	node     *query.Node
+	columns  []int // of the nodes that score, in preorder: where they are written
 	operator query.Kind
 	limit    int
 	cursor   *merge.Cursor // nil: from the beginning
@@ -91,18 +92,18 @@ func (r *request) readOperator(values url.Values) error {
 }
 
 func (r *request) readQuery(url.Values) (err error) {
-	r.node, err = parseQuery(r.text, r.operator)
+	r.node, r.columns, err = parseQuery(r.text, r.operator)
 	return err
 }
 
 // parseQuery reads a query, or says where it is wrong.
-func parseQuery(text string, operator query.Kind) (*query.Node, error) {
-	node, err := query.Parse(text, query.Options{Operator: operator})
+func parseQuery(text string, operator query.Kind) (*query.Node, []int, error) {
+	node, columns, err := query.ParseColumns(text, query.Options{Operator: operator})
 	var wrong *query.Error
 	if errors.As(err, &wrong) {
-		return nil, problem.New(http.StatusBadRequest, "query-invalid", wrong.Message).With("column", wrong.Column)
+		return nil, nil, problem.New(http.StatusBadRequest, "query-invalid", wrong.Message).With("column", wrong.Column)
 	}
-	return node, err
+	return node, columns, err
 }
 
 func (r *request) readNumbers(values url.Values) error {

@@ -105,6 +105,7 @@ func (s *searching) statistics(ctx context.Context) error {
 	asked := make([]wire.StatisticsRequest, len(parts)) // made before: a call that lost may read its own while parts change
 	for i, p := range parts {
 		asked[i] = wire.StatisticsRequest{Query: s.request.node, Epoch: p.epoch, Least: s.request.least[p.number]}
+		shards[i].Waits = asked[i].Least > 0
 	}
 	g := scatter.Gather(ctx, s.kinds.statistics, shards, func(ctx context.Context, i int, replica *upstream.Endpoint) (a wire.Statistics, err error) {
 		if err := s.leaves.post(ctx, replica, "/v1/statistics", asked[i], &a); err != nil {
@@ -126,13 +127,14 @@ func (s *searching) statistics(ctx context.Context) error {
 	}
 	var err error
 	s.plan, err = index.Sum(s.request.node, known)
-	return tooManyWords(err)
+	return s.request.tooManyWords(err)
 }
 
-func tooManyWords(err error) error {
+// tooManyWords says where the prefix or the fuzzy word stands that leads to too many.
+func (r *request) tooManyWords(err error) error {
 	var many *index.TooManyWordsError
 	if errors.As(err, &many) {
-		return problem.New(http.StatusBadRequest, "query-invalid", many.Error())
+		return problem.New(http.StatusBadRequest, "query-invalid", many.Error()).With("column", r.columns[many.Place])
 	}
 	return err
 }

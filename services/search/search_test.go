@@ -1,6 +1,7 @@
 package search
 
 import (
+	"encoding/json"
 	"fmt"
 	"net/http"
 	"strings"
@@ -56,6 +57,35 @@ func TestABadRequestIsToldWhatWouldBeRight(t *testing.T) {
 	next := r.search("q", "dog", "limit", "1").Next
 	if p := r.refused(400, "cursor-invalid", "q", "cat", "after", next); !strings.Contains(p["detail"].(string), "another query") {
 		t.Errorf("%v", p)
+	}
+}
+
+func TestWhatMatchesTooManyWordsIsNamedWhereItIs(t *testing.T) {
+	words := func(begin string, n int) string {
+		var b strings.Builder
+		for i := range n {
+			fmt.Fprintf(&b, "%s%d%s ", begin, i, strings.Repeat("x", 80))
+		}
+		return b.String()
+	}
+	c := newCorpus(t, 2, 1)
+	for _, begin := range []string{"aa", "bb", "cc"} {
+		for i := range 10 {
+			c.add(t, doc(fmt.Sprint(begin, i), "", words(fmt.Sprint(begin, i), 350)))
+		}
+	}
+	c.add(t, doc("all", "", words("aax", 700)))
+	r := startRoot(t, c, nil)
+	p := r.refused(http.StatusBadRequest, "query-invalid", "q", "dog -aa* title:bb*")
+	if p["column"] != 6.0 || !strings.Contains(fmt.Sprint(p["detail"]), "aa* matches more than 4,096 different words") {
+		t.Errorf("too many for one: %v", p)
+	}
+	p = r.refused(http.StatusBadRequest, "query-invalid", "q", "dog aa1* aa2* -bb* text:(cat cc*)")
+	if p["column"] != 30.0 || !strings.Contains(fmt.Sprint(p["detail"]), "cc* the most of them") {
+		t.Errorf("too many together: %v", p)
+	}
+	if a := r.search("q", "bb*"); a.Total != 10 {
+		t.Errorf("as many as may be: %d documents", a.Total)
 	}
 }
 
@@ -221,6 +251,61 @@ func TestAReplicaThatIsGoneCostsNoAnswer(t *testing.T) {
 			t.Fatalf("search %d: %+v", n, a)
 		}
 	}
+}
+
+// ejections are those of all replicas since the root began.
+func (r *testRoot) ejections() (n uint64) {
+	r.t.Helper()
+	_, body := r.get("/v1/status")
+	var status Status
+	if err := json.Unmarshal([]byte(body), &status); err != nil {
+		r.t.Fatal(err)
+	}
+	for _, shard := range status.Shards {
+		for _, replica := range shard.Replicas {
+			n += replica.Ejections
+		}
+	}
+	return n
+}
+
+func TestAReplicaThatOnlyLagsIsNotEjected(t *testing.T) {
+	for name, ejected := range map[string]bool{"epoch-not-reached": false, "not-caught-up": false, "overloaded": false, "internal": true} {
+		t.Run(name, func(t *testing.T) {
+			c := newCorpus(t, 1, 2)
+			c.add(t, few()...)
+			r := startRoot(t, c, map[string]string{"EJECT_AFTER": "1", "EJECT_BASE": "1h", "EJECT_MAX": "1h", "RETRY_SHARE": "1"})
+			behind := c.shards[0][0]
+			behind.refuse("/v1/", http.StatusServiceUnavailable, name)
+			for n := 0; behind.asked.Load() < 3 && r.ejections() == 0; n++ {
+				if a := r.search("q", "dog"); a.Harvest.Answered != 1 || a.Total != 4 {
+					t.Fatalf("search %d: the other replica was not asked: %+v", n, a)
+				}
+				if n == 10_000 {
+					t.Fatal("it was not asked")
+				}
+			}
+			if n := r.ejections(); (n > 0) != ejected {
+				t.Errorf("%d ejections", n)
+			}
+		})
+	}
+}
+
+// A client may ask for an epoch that never comes: the replicas wait, as they should.
+func TestAnEpochThatNobodyReachesEjectsNobody(t *testing.T) {
+	c := newCorpus(t, 1, 2)
+	c.add(t, few()...)
+	r := startRoot(t, c, map[string]string{"EJECT_AFTER": "1", "EJECT_BASE": "1h", "EJECT_MAX": "1h", "SEARCH_TIMEOUT": "1s", "SEARCH_HEDGE_FIRST": "20ms", "SEARCH_HEDGE_BUDGET": "1"})
+	for _, l := range c.shards[0] {
+		l.hang("/v1/statistics")
+	}
+	r.refused(http.StatusServiceUnavailable, "incomplete", "q", "dog", "min_epochs", "0:1000000")
+	if n := r.ejections(); n != 0 {
+		t.Errorf("%d ejections of replicas that waited", n)
+	}
+	r.refused(http.StatusServiceUnavailable, "incomplete", "q", "dog")
+	await.Seen(t, "a replica that hangs without a reason is ejected", func() (any, bool) { n := r.ejections(); return n, n > 0 })
 }
 
 func TestReadYourWritesWaits(t *testing.T) {

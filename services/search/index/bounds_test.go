@@ -2,6 +2,7 @@ package index
 
 import (
 	"context"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"iter"
@@ -116,6 +117,39 @@ func TestAPrefixOfTooManyWordsIsRefusedWhereverTheyAre(t *testing.T) {
 	}
 	if plan, err := Sum(q, []wire.Statistics{statistics(0, 3000), statistics(1096, MostWords)}); err != nil || len(plan.Nodes[0].Words) != MostWords {
 		t.Errorf("as many as may be: %v", err)
+	}
+}
+
+// A leaf takes a mebibyte: what Sum lets through surely fits, and what it refuses is not far from it.
+func TestAPlanFitsIntoARequest(t *testing.T) {
+	for _, c := range []struct{ nodes, letters int }{{32, 4}, {32, 40}, {1, 255}} {
+		q := parsed(t, strings.TrimSpace(strings.Repeat("ab* ", c.nodes)))
+		statistics := func(n int) []wire.Statistics {
+			s := wire.Statistics{Nodes: make([]wire.NodeStatistics, c.nodes)}
+			for i := range s.Nodes {
+				for k := range n {
+					s.Nodes[i].Words = append(s.Nodes[i].Words, wire.WordStatistics{Word: fmt.Sprintf("%0*d", c.letters, k), Documents: math.MaxInt64, Edits: 2})
+				}
+			}
+			return []wire.Statistics{s}
+		}
+		most := MostPlan / c.nodes / (c.letters + entry)
+		plan, err := Sum(q, statistics(most))
+		if err != nil {
+			t.Fatal(err)
+		}
+		body, err := json.Marshal(wire.SearchRequest{Plan: plan, Limit: MostHits, Facets: []string{"pos"}, After: &wire.Place{ID: strings.Repeat("x", 128)}})
+		if err != nil {
+			t.Fatal(err)
+		}
+		if len(body) > 1<<20 || len(body) < 1<<19 {
+			t.Errorf("%d times %d words of %d letters: the request has %d bytes", c.nodes, most, c.letters, len(body))
+		}
+		_, err = Sum(q, statistics(most+1))
+		var many *TooManyWordsError
+		if !errors.As(err, &many) || many.Place != 0 || many.Together != c.nodes*(most+1) || !strings.Contains(err.Error(), "ab* the most of them: add a letter to it, or leave it out") {
+			t.Errorf("one word more: %v", err)
+		}
 	}
 }
 

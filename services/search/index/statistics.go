@@ -14,6 +14,13 @@ import (
 // MostWords is to how many stems a prefix or a fuzzy word may lead, over all shards.
 const MostWords = 4096
 
+// MostPlan bounds what the stems of all prefixes and fuzzy words of a query take in a plan together, in bytes: a leaf takes a mebibyte, and
+// this leaves an eighth of it for all else that is in a request.
+const MostPlan = 896 << 10
+
+// entry is more than a stem takes in a plan beside its letters: the names of its fields, and numbers of up to 19 digits.
+const entry = 64
+
 // Statistics tells what this index knows of a query.
 //
 // For a prefix and a fuzzy word, the documents of a stem are those of its surface forms that match, added up over these: a shard
@@ -92,14 +99,22 @@ func inOrder(found map[string]wire.WordStatistics) []wire.WordStatistics {
 	return slices.SortedFunc(maps.Values(found), func(a, b wire.WordStatistics) int { return cmp.Compare(a.Word, b.Word) })
 }
 
-// TooManyWordsError says that a prefix or a fuzzy word leads to more stems than can be searched for. Its message is for the one who
-// wrote the query.
-type TooManyWordsError struct{ Node *query.Node }
+// TooManyWordsError says that a prefix or a fuzzy word leads to more stems than can be searched for, or that all of them together do.
+// Its message is for the one who wrote the query.
+type TooManyWordsError struct {
+	Node     *query.Node
+	Place    int // of the node among those that score; when it is about all, the one that leads to the most
+	Together int // words of all nodes; 0: the node has too many by itself
+}
 
 func (e *TooManyWordsError) Error() string {
 	sign := "*"
 	if e.Node.Kind == query.Fuzzy {
 		sign = "~"
+	}
+	if e.Together > 0 {
+		return fmt.Sprintf("the words with * and ~ match %d different words together, which is too much for one query, and %s%s the most of them: add a letter to it, or leave it out",
+			e.Together, e.Node.Words[0], sign)
 	}
 	return fmt.Sprintf("%s%s matches more than 4,096 different words: add a letter", e.Node.Words[0], sign)
 }
@@ -128,7 +143,31 @@ func Sum(q *query.Node, shards []wire.Statistics) (wire.Plan, error) {
 		}
 		plan.Nodes[i] = summed
 	}
+	if err := bounded(scoring, plan.Nodes); err != nil {
+		return wire.Plan{}, err
+	}
 	return plan, nil
+}
+
+// bounded refuses a plan that no leaf would take.
+func bounded(scoring []*query.Node, nodes []wire.NodeStatistics) error {
+	size, together, most := 0, 0, -1
+	for i, node := range scoring {
+		if !expands(node) {
+			continue
+		}
+		for _, w := range nodes[i].Words {
+			size += len(w.Word) + entry
+		}
+		together += len(nodes[i].Words)
+		if most < 0 || len(nodes[i].Words) > len(nodes[most].Words) {
+			most = i
+		}
+	}
+	if size > MostPlan {
+		return &TooManyWordsError{Node: scoring[most], Place: most, Together: together}
+	}
+	return nil
 }
 
 func sumNode(node *query.Node, place int, shards []wire.Statistics) (wire.NodeStatistics, error) {
@@ -158,7 +197,7 @@ func unite(node *query.Node, place int, shards []wire.Statistics) (wire.NodeStat
 			collect(found, w)
 		}
 		if shard.Nodes[place].More || len(found) > MostWords {
-			return wire.NodeStatistics{}, &TooManyWordsError{Node: node}
+			return wire.NodeStatistics{}, &TooManyWordsError{Node: node, Place: place}
 		}
 	}
 	return wire.NodeStatistics{Words: inOrder(found)}, nil

@@ -9,6 +9,7 @@ import (
 	"io"
 	"maps"
 	"net/http"
+	"net/url"
 	"os"
 	"path/filepath"
 	"strings"
@@ -530,6 +531,23 @@ func TestEveryRouteAnswers(t *testing.T) {
 	}
 	plan := wire.Plan{Query: word("dog"), Documents: s.Documents, Lengths: s.Lengths, Nodes: s.Nodes}
 	r.want(200, `"score":`, "/v1/explain", wire.ExplainRequest{Epoch: epoch, Plan: plan, ID: "d2"})
+}
+
+func TestADocumentIsFoundWhateverItsIDIsMadeOf(t *testing.T) {
+	l := newLog(t)
+	ids := []string{"a/b", "what?", "100%", "a%2Fb", "#1", "a+b"}
+	epoch := int64(0)
+	for _, id := range ids {
+		epoch = l.put(doclog.Placed{Record: doclog.Put(document.Document{ID: id, Title: "dog"})})
+	}
+	r := l.leaf(nil).awaitReady()
+	r.awaitEpoch(epoch)
+	for _, id := range ids {
+		resp, body := processtest.Get(t, "http://"+r.Data+"/v1/documents/"+url.PathEscape(id))
+		if resp.StatusCode != 200 || !strings.Contains(body, fmt.Sprintf(`"id":%q`, id)) {
+			t.Errorf("%s: status %d %s", id, resp.StatusCode, body)
+		}
+	}
 }
 
 func TestWrongRequestsAreToldWhatIsWrong(t *testing.T) {

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"io"
 	"net/http"
+	"net/url"
 	"time"
 
 	"github.com/labstack/echo/v4"
@@ -18,8 +19,8 @@ import (
 // retryAfter is what callers are asked to wait when there is no answer here.
 const retryAfter = time.Second
 
-// routes are held together with openapi.yaml by a test. Bodies have the bound of all APIs, a mebibyte: a plan in which four prefixes lead to
-// as many words as they may takes most of it.
+// routes are held together with openapi.yaml by a test. Bodies have the bound of all APIs, a mebibyte; index.MostPlan keeps plans
+// below it.
 func (l *leaf) routes(e *echo.Echo) {
 	e.POST("/v1/statistics", l.statistics)
 	e.POST("/v1/search", l.search)
@@ -153,12 +154,24 @@ func (l *leaf) caughtUp() error {
 	return problem.New(http.StatusServiceUnavailable, "not-caught-up", "this replica has not read all of its shard yet: ask another one").Retry(retryAfter)
 }
 
+// hurried is how long a request may wait for an epoch: most of the time that its caller has, so that the caller hears in time to ask
+// another replica that this one only lags, and does not take it for one that hangs.
+func hurried(ctx context.Context) (context.Context, context.CancelFunc) {
+	deadline, ok := ctx.Deadline()
+	if !ok {
+		return ctx, func() {}
+	}
+	return context.WithDeadline(ctx, deadline.Add(-time.Until(deadline)/5))
+}
+
 // view waits for the epoch that is wanted.
 func (l *leaf) view(ctx context.Context, s *shard, epoch, least int64) (*index.View, error) {
 	if epoch < wire.Latest || least < 0 {
 		return nil, &index.RequestError{About: "epoch: want -1, or an offset from 0 on"}
 	}
 	if wanted := max(epoch, least); wanted > s.index.Epoch() {
+		ctx, cancel := hurried(ctx)
+		defer cancel()
 		if err := l.bulkhead.wait(func() error { return s.index.Wait(ctx, wanted) }); err != nil {
 			if errors.Is(err, errOverloaded) {
 				return nil, err
@@ -201,9 +214,21 @@ type stored struct {
 	Epoch  int64             `json:"epoch"`
 }
 
+// pathID is the id in the path, unescaped: echo gives it as it was sent where that is another form than the usual one.
+func pathID(c echo.Context) string {
+	id := c.Param("id")
+	if c.Request().URL.RawPath == "" {
+		return id
+	}
+	if plain, err := url.PathUnescape(id); err == nil {
+		return plain
+	}
+	return id
+}
+
 func (l *leaf) document(c echo.Context) error {
 	return l.answer(c, "document", wire.Latest, 0, func(_ context.Context, v *index.View) (any, error) {
-		d, offset, err := v.Document(c.Param("id"))
+		d, offset, err := v.Document(pathID(c))
 		if errors.Is(err, index.ErrUnknown) {
 			return nil, problem.New(http.StatusNotFound, "document-not-found", "there is no document with this id in this shard")
 		}

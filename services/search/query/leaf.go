@@ -220,6 +220,7 @@ func (p *parser) scores(n *Node, start int) (*Node, error) {
 	if p.scoring++; p.scoring > MostScoring {
 		return nil, p.wrong(start, "more than %d words and phrases: leave some out", MostScoring)
 	}
+	p.columns[n] = start + 1
 	return n, nil
 }
 

@@ -13,13 +13,33 @@ type Options struct {
 
 // Parse reads a query. Its error is an *Error.
 func Parse(text string, o Options) (*Node, error) {
+	root, _, err := ParseColumns(text, o)
+	return root, err
+}
+
+// ParseColumns also tells in which columns the nodes begin that score, in preorder, for what is found wrong with them later. Columns are of
+// the text, not of the query: the same query can be written in many ways.
+func ParseColumns(text string, o Options) (*Node, []int, error) {
+	p := &parser{columns: map[*Node]int{}, operator: o.Operator}
+	root, err := p.query(text)
+	if err != nil {
+		return nil, nil, err
+	}
+	var columns []int
+	for _, n := range root.Scoring() {
+		columns = append(columns, p.columns[n])
+	}
+	return root, columns, nil
+}
+
+func (p *parser) query(text string) (*Node, error) {
 	if err := fits(text); err != nil {
 		return nil, err
 	}
-	if o.Operator != And {
-		o.Operator = Or
+	if p.operator != And {
+		p.operator = Or
 	}
-	p := &parser{lexer: lexer{letters: []rune(text)}, operator: o.Operator}
+	p.letters = []rune(text)
 	root, err := p.alternatives(AnyField)
 	if err != nil {
 		return nil, err
@@ -59,9 +79,10 @@ func column(text string, offset int) int { return utf8.RuneCountInString(text[:o
 type parser struct {
 	lexer
 	operator Kind
-	nested   int  // parentheses and NOTs around the place
-	scoring  int  // nodes so far
-	common   bool // a word was left out because it is too common
+	columns  map[*Node]int // of nodes that score, from 1
+	nested   int           // parentheses and NOTs around the place
+	scoring  int           // nodes so far
+	common   bool          // a word was left out because it is too common
 }
 
 // nothing says why nothing is left to search for.

@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"errors"
 	"reflect"
+	"slices"
 	"strings"
 	"testing"
 	"unicode/utf8"
@@ -267,6 +268,20 @@ func asJSON(n *query.Node) string {
 		return err.Error()
 	}
 	return string(b)
+}
+
+func TestColumnsAreThoseOfTheWordsInTheOrderOfTheTree(t *testing.T) {
+	for text, want := range map[string][]int{
+		"dog":       {1},
+		"  dog cat": {3, 7},
+		"-cat dog":  {6, 2}, // what must not be comes last
+		`é "hot dog" pos:noun title:(ab* OR recieve~) the NOT (bird*)`: {1, 3, 29, 36, 55},
+	} {
+		_, columns, err := query.ParseColumns(text, query.Options{})
+		if err != nil || !slices.Equal(columns, want) {
+			t.Errorf("%s: columns %v %v, want %v", text, columns, err, want)
+		}
+	}
 }
 
 func TestAQueryMayReachItsBounds(t *testing.T) {

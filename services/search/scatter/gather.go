@@ -180,7 +180,7 @@ func (s *asking[A]) start(ctx context.Context) error {
 		return err
 	}
 	s.inFlight++
-	results, kind, call, shard, delay := s.results, s.kind, s.call, s.shard, s.delay
+	results, kind, call, shard, delay, waits := s.results, s.kind, s.call, s.shard, s.delay, s.replicas.Waits
 	kind.owner.calls.Go(func() {
 		began := time.Now()
 		value, err := call(ctx, shard, replica)
@@ -190,8 +190,11 @@ func (s *asking[A]) start(ctx context.Context) error {
 		if err != nil {
 			r.failure = failure(err)
 			outcome = blame(ctx, number, took, delay, r.failure)
+			if waits && outcome == upstream.Timeout {
+				outcome = upstream.Canceled
+			}
 		}
-		kind.ended(number, took, outcome, err)
+		kind.ended(number, took, outcome, waits, err)
 		replica.Done(outcome, took)
 		results <- r
 	})
@@ -213,10 +216,11 @@ func blame(ctx context.Context, number int, took, delay time.Duration, f *Failur
 	return upstream.Canceled
 }
 
-// ended counts a call. A failure says nothing of how long answers take; the caller's leaving cuts off at any time.
-func (k *Kind) ended(number int, took time.Duration, outcome upstream.Outcome, err error) {
+// ended counts a call. A failure says nothing of how long answers take, and neither does an answer that was waited for; the caller's
+// leaving cuts off at any time.
+func (k *Kind) ended(number int, took time.Duration, outcome upstream.Outcome, waits bool, err error) {
 	k.owner.metrics.calls.WithLabelValues(k.Name, outcome.String()).Inc()
-	if number == 0 && (err == nil || outcome == upstream.Timeout) {
+	if number == 0 && !waits && (err == nil || outcome == upstream.Timeout) {
 		k.window.record(took)
 	}
 }

@@ -30,6 +30,7 @@ type Options struct {
 type Shard struct {
 	Pool    *upstream.Pool // its replicas
 	Retries *retry.Budget  // of replacements for replicas that failed; nil allows none
+	Waits   bool           // a replica is asked to wait for something that may never come: that it takes long is no fault of it
 }
 
 // A Scatterer makes calls. It is safe for concurrent use.

@@ -90,7 +90,8 @@ conditional condit, rational ration, operator oper, hopefulness hope, callousnes
 revival reviv, allowance allow, inference infer, defensible defens, adjustment adjust, dependent depend, adoption adopt, communism commun,
 effective effect, rate rate, cease ceas, controll control, roll roll, running run, organization organ, university univers, yes ye,
 house hous, houses hous, dogs dog,
----, as as, is is, ay ay, analogy analog, apologies apolog, archaeology archaeolog, assembly assembl, audibly audibl, possibly possibl`
+---, as as, is is, ay ay, analogy analog, apologies apolog, archaeology archaeolog, assembly assembl, audibly audibl, possibly possibl,
+---, eed eed, eeds eed, ies i, sses ss, ss ss, ed ed, ing ing, eeing ee, sing sing, us us, bli bli, logi logi`
 
 func TestWordsAreStemmedAsPublished(t *testing.T) {
 	t.Parallel()

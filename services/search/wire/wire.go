@@ -35,6 +35,10 @@ type NodeStatistics struct {
 }
 
 // WordStatistics tells in how many documents a word is.
+//
+// Of a stem to which a prefix or a fuzzy word leads, Documents are those of the surface forms that match, added up: a shard in which the
+// stem has other forms alone does not know that it is asked for, so numbers of the stem's own documents could not be added up over shards
+// and be those of one index. A document with two of the forms counts twice; who scores takes no more than there are documents.
 type WordStatistics struct {
 	Word      string `json:"word"` // the stem
 	Documents int64  `json:"documents"`
