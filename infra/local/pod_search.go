@@ -12,7 +12,7 @@ import (
 //	reader, writer → search ─→ searchleaf-a ─→ kafka: partition 0
 //	                   │  ├──→ searchleaf-b ──↗         1
 //	                   │  └──→ searchleaf-c ─↗          2
-//	                   └─────→ kafka: what is written
+//	searchfeed ────────┘  └──→ kafka: what is written
 //
 // Both replicas of a root are reached by their own addresses.
 func documentSearch() []topology.Service {
@@ -32,6 +32,7 @@ func documentSearch() []topology.Service {
 				"SEARCH_UPSTREAM_C":  `{{endpoints "searchleaf-c"}}`,
 			},
 		},
+		searchFeed("searchfeed", "search"),
 	}
 }
 
@@ -50,6 +51,7 @@ func termSearch() []topology.Service {
 				"SEARCH_UPSTREAM_ALL": `{{endpoints "searchall"}}`,
 			},
 		},
+		searchFeed("searchtermsfeed", "searchterms"),
 	}
 }
 
@@ -76,6 +78,18 @@ func searchLeaf(name, topic string, count, partition, partitions int, memory str
 			"SEARCHLEAF_PARTITIONS": strconv.Itoa(partitions),
 			"SEARCHLEAF_DIR":        `{{private "snapshot"}}`,
 			"SEARCHLEAF_MEMORY":     memory,
+		},
+	}
+}
+
+// searchFeed brings in what is searched: it is ready when the corpus is in.
+func searchFeed(name, roots string) topology.Service {
+	return topology.Service{
+		Name: name, Package: "./services/search/cmd/searchfeed", Count: 1, Single: true, Needs: []string{roots},
+		Env: map[string]string{
+			"CHECK_INTERVAL":    checkInterval,
+			"SEARCHFEED_CORPUS": `file:{{file "services/search/corpus/*.jsonl.gz"}}`,
+			"SEARCHFEED_SEARCH": `{{endpoints "` + roots + `"}}`,
 		},
 	}
 }
