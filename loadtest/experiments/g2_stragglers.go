@@ -19,7 +19,7 @@ const (
 	hedgeBudget   = 0.05
 	// hedgeQuantile leaves room for what this machine makes late by itself, beside the 1 % that is made slow: were both together more than the
 	// quantile leaves out, it would be measured to be one of the slow calls.
-	hedgeQuantile = 0.97
+	hedgeQuantile = 0.96
 )
 
 // standinRuns are the numbers of leaves, and the rate at which each is asked: what two processors can do is bounded by calls, not by requests.
