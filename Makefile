@@ -67,7 +67,7 @@ fuzz: ## every fuzz target for FUZZTIME
 bench: ## the benchmarks of all modules
 	$(GO) test -run '^$$' -bench . -benchmem work
 
-prove: ## measure a claim: make prove P=R1 (S1–S5, A1–A4, D1–D3, R1–R5, H1–H4, O0–O3, or all)
+prove: ## measure a claim: make prove P=R1 (S1–S5, A1–A4, D1–D3, R1–R5, H1–H4, G1–G2, O0–O3, or all)
 	@$(GO) run ./loadtest/cmd/prove $(P)
 
 smoke: ## k6 against the running fleet, or BASE_URL

@@ -33,6 +33,8 @@ func groups() []group {
 		{"experiment", "the next version, tried on some users (A4)", experimentPod()},
 		{"sharded", "a cache in three shards of two replicas each (H1, H3)", shardedCache()},
 		{"hotshards", "the controller that gives its hot shards more replicas (H4)", hotShards()},
+		{"search", "documents in a log, searched in three shards of two replicas each (G2)", documentSearch()},
+		{"terms", "the same with the words distributed over leaves that have all documents (G1)", termSearch()},
 	}
 }
 

@@ -32,7 +32,8 @@ func TestTheTableIsTheFleetOfTheArchitecture(t *testing.T) {
 		"etcd": 1, "configapi": 1, "legacy": 1, "configsync": 1, "tlsproxy": 1, "topz": 1,
 		"gitserver": 1, "site": 1, "gitsync": 1, "dictionary-next": 1, "experiment": 1, "experiment-configsync": 1, "redismetrics": 1, "lognorm": 1, "mysql-a": 1, "mysql-b": 1, "dbhealth": 1, "broker": 1, "guestbook": 1,
 		"redis-shard": 3, "redisshard": 1, "lookups": 1, "memcached": 3, "memcacheshard": 1, "shardrouter": 2, "thesaurus": 1,
-		"cacheshard-a": 2, "cacheshard-b": 2, "cacheshard-c": 2, "shardproxy": 1, "hotshards": 1, "ledger-a": 1, "ledger-b": 1, "ownership": 3}
+		"cacheshard-a": 2, "cacheshard-b": 2, "cacheshard-c": 2, "shardproxy": 1, "hotshards": 1, "ledger-a": 1, "ledger-b": 1, "ownership": 3,
+		"kafka": 1, "searchleaf-a": 2, "searchleaf-b": 2, "searchleaf-c": 2, "search": 2, "searchfeed": 1, "searchall": 3, "searchterms": 1, "searchtermsfeed": 1}
 	replicas := 0
 	for _, n := range want {
 		replicas += n

@@ -177,7 +177,7 @@ func copyOfWirings(t *testing.T) string {
 			t.Fatal(err)
 		}
 	}
-	for _, file := range []string{composeFileName, "services/shardproxy/cacheshards.yaml", "services/hotshards/cacheshards.yaml"} {
+	for _, file := range []string{composeFileName, "services/shardproxy/cacheshards.yaml", "services/hotshards/cacheshards.yaml", "services/search/shards.yaml", "services/search/terms.yaml"} {
 		text, err := os.ReadFile(filepath.Join(root, file))
 		if err != nil {
 			t.Fatal(err)

@@ -11,6 +11,7 @@ import (
 var counts = map[string]string{
 	"edge":       "two containers cannot publish the same port",
 	"shardproxy": "the same; and locally each would have a plan of its own",
+	"search":     "two containers cannot publish the same port",
 	"etcd":       "one member is enough on one machine, and three take their memory thrice; `--etcd-members 3` starts as many as the others have",
 }
 

@@ -45,6 +45,7 @@ var placement = map[string]string{
 	"CONFIGAPI_ETCD_ENDPOINTS":       "the same",
 	"CONFIGSYNC_ETCD_ENDPOINTS":      "the same",
 	"OWNERSHIP_STORE_ETCD_ENDPOINTS": "the same",
+	"SEARCHLEAF_DIR":                 "replicas of one service of compose cannot have a volume each; without it they read the log from its beginning",
 	"OWNERSHIP_ADVERTISE":            "pods are reached by address, containers by host name",
 	"CHECK_INTERVAL":                 "how fast news travels; the rule of the drain checks it",
 	"RESOLVE_INTERVAL":               "the same",

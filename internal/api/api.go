@@ -23,8 +23,8 @@ import (
 	"github.com/flotilla-dev/flotilla/internal/process"
 )
 
-// MaxBody bounds the body of a request, unless a route sets its own limit.
-const MaxBody = "1M"
+// MaxBody bounds the body of a request, unless a route sets its own limit: a mebibyte, 1,048,576 bytes. (Echo takes "1M" for a million.)
+const MaxBody = "1MiB"
 
 // MaxTime bounds the work on a request. A caller who waits less says so, and is
 // given up on earlier; see httpclient.Deadline.

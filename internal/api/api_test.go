@@ -88,6 +88,17 @@ func TestEveryErrorIsAProblemThatTellsNothingOfTheInside(t *testing.T) {
 	}
 }
 
+func TestABodyMayHaveAMebibyteAndNoByteMore(t *testing.T) {
+	data, _ := serve(t)
+	const most = 1 << 20
+	if resp, body := do(t, "POST", data+"/echo", strings.Repeat("x", most)); resp.StatusCode != 200 || len(body) != most {
+		t.Errorf("a mebibyte: status %d, %d bytes came back", resp.StatusCode, len(body))
+	}
+	if resp, _ := do(t, "POST", data+"/echo", strings.Repeat("x", most+1)); resp.StatusCode != 413 {
+		t.Errorf("one byte more: status %d", resp.StatusCode)
+	}
+}
+
 func TestRequestsAreCountedByRouteNotByPath(t *testing.T) {
 	data, admin := serve(t)
 	do(t, "POST", data+"/echo", "x")

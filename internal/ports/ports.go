@@ -47,11 +47,17 @@ var table = map[string]Pair{
 	"ownership": {8104, 9104},
 	"ledger":    {8105, 9105},
 
+	// Document search: the root, its leaves, and what brings a corpus.
+	"search":     {8107, 9107},
+	"searchleaf": {8108, 9108},
+	"searchfeed": {8109, 9109},
+
 	// Embedded backends, on the ports of the real servers where they are free.
 	"redis":     {6379, 7379},
 	"memcached": {11211, 12211},
 	"etcd":      {2379, 3379},
-	"mysql":     {3307, 4307}, // 3306 is the broker's, which stands in for any database
+	"kafka":     {9192, 10192}, // 9092 is where configapi is administered
+	"mysql":     {3307, 4307},  // 3306 is the broker's, which stands in for any database
 }
 
 // EdgeHTTP is the edge's second listener: plain HTTP, redirects only.

@@ -25,11 +25,17 @@ func Find(t testing.TB, program, untried string, alternatives ...string) string 
 			return path
 		}
 	}
-	if os.Getenv("REAL_SERVERS") == "required" {
-		t.Fatalf("%s is not installed, and REAL_SERVERS=required", program)
-	}
-	t.Skipf("SKIPPED: %s is not installed: %s", program, untried)
+	Missing(t, program, untried)
 	return ""
+}
+
+// Missing skips or fails a test for what is not installed.
+func Missing(t testing.TB, what, untried string) {
+	t.Helper()
+	if os.Getenv("REAL_SERVERS") == "required" {
+		t.Fatalf("%s is not installed, and REAL_SERVERS=required", what)
+	}
+	t.Skipf("SKIPPED: %s is not installed: %s", what, untried)
 }
 
 // Start runs a server until the end of the test, and waits until it accepts connections.

@@ -93,7 +93,7 @@ func TestConfigurationFromEnvironment(t *testing.T) {
 	if c.Upstream.String() != "a:1" || c.Policy != RoundRobin {
 		t.Errorf("upstream %s, policy %s", c.Upstream, c.Policy)
 	}
-	if err := parse(map[string]string{"BALANCE": "best"}); err == nil || !strings.Contains(err.Error(), "write least-requests or round-robin") {
+	if err := parse(map[string]string{"BALANCE": "best"}); err == nil || !strings.Contains(err.Error(), "write least-requests, round-robin or fastest") {
 		t.Errorf("unknown policy: %v", err)
 	}
 }

@@ -81,6 +81,12 @@ const (
 	LeastRequests Policy = "least-requests"
 	// RoundRobin takes one after the other.
 	RoundRobin Policy = "round-robin"
+	// Fastest looks at all endpoints: of those with the fewest requests in flight it
+	// takes one that is not much slower than the fastest of them. A replica whose
+	// machine is busy with something else gets requests only when the others have
+	// more to do; one pick in many ignores latency, so that it is noticed when that
+	// is over.
+	Fastest Policy = "fastest"
 )
 
 // UnmarshalText takes the name of a policy, which makes it a configuration
@@ -91,10 +97,11 @@ func (p *Policy) UnmarshalText(text []byte) error {
 }
 
 func (p Policy) validate() error {
-	if p != LeastRequests && p != RoundRobin && p != "" {
-		return fmt.Errorf("balancing policy %q is unknown; write %s or %s", string(p), LeastRequests, RoundRobin)
+	switch p {
+	case LeastRequests, RoundRobin, Fastest, "":
+		return nil
 	}
-	return nil
+	return fmt.Errorf("balancing policy %q is unknown; write %s, %s or %s", string(p), LeastRequests, RoundRobin, Fastest)
 }
 
 // Options describe a pool. Name and Address are needed.

@@ -88,6 +88,8 @@ func (p *Pool) choose(v *view, key string, tried *Tried) (e *Endpoint, err error
 		e = v.byKey(key, p.options.Fallback, tried)
 	case p.options.Policy == RoundRobin:
 		e = v.untried(int(p.turn.Add(1)%uint64(len(v.usable))), nil, tried)
+	case p.options.Policy == Fastest:
+		e = v.fastest(tried, rand.IntN(explore) == 0)
 	default:
 		e = v.lessLoaded(tried)
 	}
@@ -127,6 +129,39 @@ func (v *view) lessLoaded(tried *Tried) *Endpoint {
 		return other
 	}
 	return one
+}
+
+// Of the policy Fastest: how much slower than the fastest endpoint one may be that
+// is taken for as good, and how many picks there are for one that ignores latency.
+const (
+	alike   = 2
+	explore = 256
+)
+
+// fastest looks at all, beginning anywhere: first for the fewest requests in flight
+// and the lowest latency among those that have so many, then for one of these. An
+// endpoint whose latency is not known yet counts as the fastest.
+func (v *view) fastest(tried *Tried, blind bool) *Endpoint {
+	var first *Endpoint
+	var fewest, lowest int64
+	start := rand.IntN(len(v.usable))
+	for i := range v.usable {
+		e := v.usable[(start+i)%len(v.usable)]
+		if tried.has(e) {
+			continue
+		}
+		inFlight, latency := e.inFlight.Load(), e.latency.Load()
+		if first == nil || inFlight < fewest || inFlight == fewest && latency < lowest {
+			first, fewest, lowest = e, inFlight, latency
+		}
+	}
+	for i := range v.usable {
+		e := v.usable[(start+i)%len(v.usable)]
+		if !tried.has(e) && e.inFlight.Load() <= fewest && (blind || e.latency.Load() <= alike*lowest) {
+			return e
+		}
+	}
+	return first
 }
 
 // untried returns the first endpoint from index i on that is neither tried nor

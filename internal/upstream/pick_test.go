@@ -5,6 +5,7 @@ import (
 	"strconv"
 	"strings"
 	"testing"
+	"time"
 )
 
 func TestNoEndpointIsATypedErrorAtOnce(t *testing.T) {
@@ -194,6 +195,57 @@ func TestHotPathDoesNotAllocate(t *testing.T) {
 		}
 		if n := testing.AllocsPerRun(100, call); n != 0 {
 			t.Errorf("%s: %v allocations", name, n)
+		}
+	}
+}
+
+// b is slow: with nothing else to do a and c get everything, and b is used when they have more to do than it has.
+func TestFastestTakesTheLeastLoadedAndOfThoseNoSlowOne(t *testing.T) {
+	p := static(t, Options{Policy: Fastest}, "a:1", "b:1", "c:1")
+	p.members[0].latency.Store(int64(10 * time.Millisecond))
+	p.members[1].latency.Store(int64(100 * time.Millisecond))
+	p.members[2].latency.Store(int64(15 * time.Millisecond))
+	v := p.view.Load()
+	got := map[string]int{}
+	for range 300 {
+		got[v.fastest(nil, false).Addr()]++
+	}
+	if got["b:1"] != 0 || got["a:1"] < 50 || got["c:1"] < 50 {
+		t.Errorf("idle: %v", got)
+	}
+	if !p.members[0].acquire() || !p.members[2].acquire() {
+		t.Fatal("no endpoint has left")
+	}
+	if e := v.fastest(nil, false); e.Addr() != "b:1" {
+		t.Errorf("the others are busy: %s", e.Addr())
+	}
+	p.members[1].acquire()
+	tried := Tried{n: 2, them: [MaxTried]*Endpoint{p.members[0], p.members[2]}}
+	if e := v.fastest(&tried, false); e.Addr() != "b:1" {
+		t.Errorf("the others were tried: %s", e.Addr())
+	}
+	tried.them[2], tried.n = p.members[1], 3
+	if e := v.fastest(&tried, false); e != nil {
+		t.Errorf("all were tried: %s", e.Addr())
+	}
+	for _, e := range p.members {
+		e.Release()
+	}
+}
+
+// Else one that was slow once is slow for ever.
+func TestFastestLooksNowAndThenWhetherASlowOneStillIs(t *testing.T) {
+	p := static(t, Options{Policy: Fastest}, "a:1", "b:1")
+	p.members[0].latency.Store(int64(time.Millisecond))
+	p.members[1].latency.Store(int64(time.Second))
+	for n := 0; ; n++ {
+		e := mustPick(t, p, "", nil)
+		e.Done(Canceled, 0)
+		if e.Addr() == "b:1" {
+			return
+		}
+		if n == 1000*explore {
+			t.Fatal("the slow one was never tried again")
 		}
 	}
 }

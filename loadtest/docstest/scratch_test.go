@@ -101,14 +101,22 @@ func (s *scratch) here(command string) string {
 	return strings.NewReplacer(pairs...).Replace(command)
 }
 
-// there is output with those of the page.
+// there is output with those of the page. A number of a JSON object is none of a port.
 func (s *scratch) there(output string) string {
-	pairs := []string{s.dir, ".flotilla"}
-	for named, used := range s.ports {
-		pairs = append(pairs, ":"+used, ":"+named)
-	}
-	return strings.NewReplacer(pairs...).Replace(output)
+	output = strings.ReplaceAll(output, s.dir, ".flotilla")
+	return port.ReplaceAllStringFunc(output, func(found string) string {
+		before, used, _ := strings.Cut(found, ":")
+		for named, is := range s.ports {
+			if is == used {
+				return before + ":" + named
+			}
+		}
+		return found
+	})
 }
+
+// port finds what may be one.
+var port = regexp.MustCompile(`(?:^|[^"]):\d{4,5}\b`)
 
 // result is what a command printed, and how it ended.
 type result struct {

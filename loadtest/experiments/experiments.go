@@ -29,6 +29,8 @@ func All() []proof.Pattern {
 		h2(),
 		h3(),
 		h4(),
+		g1(),
+		g2(),
 		o0(),
 		o1(),
 		o2(),

@@ -78,6 +78,10 @@ var packages = map[string]string{
 	"ledger":        "./services/ownership/cmd/ledger",
 	"redismetrics":  "./adapters/redismetrics/cmd/redismetrics",
 	"shardproxy":    "./services/shardproxy/cmd/shardproxy",
+	"kafka":         "./infra/backends/kafka/cmd/kafka",
+	"search":        "./services/search/cmd/search",
+	"searchleaf":    "./services/search/cmd/searchleaf",
+	"searchfeed":    "./services/search/cmd/searchfeed",
 }
 
 // Build compiles programs; what has not changed is not linked again.
@@ -116,8 +120,8 @@ func Serving() []string {
 
 // Programs are those of the whole fleet.
 func Programs() []string {
-	return append(Serving(), "broker", "configapi", "configsync", "dbhealth", "etcd", "experiment", "gitserver", "gitsync", "guestbook", "hotshards",
-		"ledger", "legacy", "lognorm", "lookups", "memcached", "memcacheshard", "mysql", "ownership", "redisshard", "shardproxy", "site", "thesaurus", "tlsproxy", "topz")
+	return append(Serving(), "broker", "configapi", "configsync", "dbhealth", "etcd", "experiment", "gitserver", "gitsync", "guestbook", "hotshards", "kafka",
+		"ledger", "legacy", "lognorm", "lookups", "memcached", "memcacheshard", "mysql", "ownership", "redisshard", "search", "searchfeed", "searchleaf", "shardproxy", "site", "thesaurus", "tlsproxy", "topz")
 }
 
 func (g *Rig) bin() string { return filepath.Join(g.Dir, "bin") }

@@ -4,7 +4,7 @@
 //	upstreams:
 //	  cache:
 //	    address: ${EDGE_UPSTREAM_CACHE}     # host:port[/admin],… · dns:… · file:…
-//	    policy: least-requests              # or round-robin
+//	    policy: least-requests              # or round-robin, fastest
 //	    tls:                                # or true; without it: plain text
 //	      server_name: cache                # default: the host of the address
 //	      ca_file: /etc/pki/internal-ca.crt # default: EDGE_CA_FILE

@@ -1,0 +1,95 @@
+package main
+
+import (
+	"strconv"
+
+	"github.com/flotilla-dev/flotilla/infra/local/internal/topology"
+)
+
+// documentSearch is a search over documents in three shards of two replicas each. The log has
+// a partition for each shard, and is the truth:
+//
+//	reader, writer → search ─→ searchleaf-a ─→ kafka: partition 0
+//	                   │  ├──→ searchleaf-b ──↗         1
+//	                   │  └──→ searchleaf-c ─↗          2
+//	searchfeed ────────┘  └──→ kafka: what is written
+//
+// Both replicas of a root are reached by their own addresses.
+func documentSearch() []topology.Service {
+	return []topology.Service{
+		kafka(),
+		searchLeaf("searchleaf-a", "documents", 2, 0, 3, "192MiB"),
+		searchLeaf("searchleaf-b", "documents", 2, 1, 3, "192MiB"),
+		searchLeaf("searchleaf-c", "documents", 2, 2, 3, "192MiB"),
+		{
+			Name: "search", Package: "./services/search/cmd/search", Count: 2, Needs: []string{"kafka", "searchleaf-a", "searchleaf-b", "searchleaf-c"},
+			Env: map[string]string{
+				"CHECK_INTERVAL":     checkInterval,
+				"SEARCH_LAYOUT_FILE": `{{file "services/search/shards.yaml"}}`,
+				"SEARCH_KAFKA":       `{{addr "kafka"}}`,
+				"SEARCH_UPSTREAM_A":  `{{endpoints "searchleaf-a"}}`,
+				"SEARCH_UPSTREAM_B":  `{{endpoints "searchleaf-b"}}`,
+				"SEARCH_UPSTREAM_C":  `{{endpoints "searchleaf-c"}}`,
+			},
+		},
+		searchFeed("searchfeed", "search"),
+	}
+}
+
+// termSearch is the same search with the words distributed, not the documents: every leaf has
+// all of them, from a topic with one partition.
+func termSearch() []topology.Service {
+	return []topology.Service{
+		searchLeaf("searchall", "all-documents", 3, 0, 1, "384MiB"),
+		{
+			Name: "searchterms", Package: "./services/search/cmd/search", Count: 1, Needs: []string{"kafka", "searchall"},
+			Env: map[string]string{
+				"CHECK_INTERVAL":      checkInterval,
+				"SEARCH_DISTRIBUTION": "terms",
+				"SEARCH_LAYOUT_FILE":  `{{file "services/search/terms.yaml"}}`,
+				"SEARCH_KAFKA":        `{{addr "kafka"}}`,
+				"SEARCH_UPSTREAM_ALL": `{{endpoints "searchall"}}`,
+			},
+		},
+		searchFeed("searchtermsfeed", "searchterms"),
+	}
+}
+
+// kafka is the embedded broker, also where real servers are asked for: Apache Kafka is no
+// program that a machine has installed.
+func kafka() topology.Service {
+	return topology.Service{
+		Name: "kafka", Package: "./infra/backends/kafka/cmd/kafka", Count: 1, Single: true,
+		Env: map[string]string{
+			"DRAIN_DELAY":    "0s", // there is no other one to move to
+			"KAFKA_DATA_DIR": `{{private "data"}}`,
+		},
+	}
+}
+
+// searchLeaf is a shard: replicas that follow the same partition.
+func searchLeaf(name, topic string, count, partition, partitions int, memory string) topology.Service {
+	return topology.Service{
+		Name: name, Package: "./services/search/cmd/searchleaf", Count: count, Needs: []string{"kafka"},
+		Env: map[string]string{
+			"SEARCHLEAF_KAFKA":      `{{addr "kafka"}}`,
+			"SEARCHLEAF_TOPIC":      topic,
+			"SEARCHLEAF_PARTITION":  strconv.Itoa(partition),
+			"SEARCHLEAF_PARTITIONS": strconv.Itoa(partitions),
+			"SEARCHLEAF_DIR":        `{{private "snapshot"}}`,
+			"SEARCHLEAF_MEMORY":     memory,
+		},
+	}
+}
+
+// searchFeed brings in what is searched: it is ready when the corpus is in.
+func searchFeed(name, roots string) topology.Service {
+	return topology.Service{
+		Name: name, Package: "./services/search/cmd/searchfeed", Count: 1, Single: true, Needs: []string{roots},
+		Env: map[string]string{
+			"CHECK_INTERVAL":    checkInterval,
+			"SEARCHFEED_CORPUS": `file:{{file "services/search/corpus/*.jsonl.gz"}}`,
+			"SEARCHFEED_SEARCH": `{{endpoints "` + roots + `"}}`,
+		},
+	}
+}
