@@ -101,14 +101,14 @@ func (s *scratch) here(command string) string {
 	return strings.NewReplacer(pairs...).Replace(command)
 }
 
-// there is output with those of the page. A number of a JSON object is none of a port.
+// there is output with those of the page. The value of a key in JSON is no port.
 func (s *scratch) there(output string) string {
 	output = strings.ReplaceAll(output, s.dir, ".flotilla")
 	return port.ReplaceAllStringFunc(output, func(found string) string {
-		before, used, _ := strings.Cut(found, ":")
-		for named, is := range s.ports {
-			if is == used {
-				return before + ":" + named
+		at := strings.LastIndexByte(found, ':') + 1
+		for named, used := range s.ports {
+			if used == found[at:] {
+				return found[:at] + named
 			}
 		}
 		return found
@@ -116,7 +116,7 @@ func (s *scratch) there(output string) string {
 }
 
 // port finds what may be one.
-var port = regexp.MustCompile(`(?:^|[^"]):\d{4,5}\b`)
+var port = regexp.MustCompile(`(?:^|[^"]|\W"):\d{4,5}\b`)
 
 // result is what a command printed, and how it ended.
 type result struct {
