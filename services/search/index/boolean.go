@@ -12,8 +12,6 @@ func newAllMatcher(t table) *allMatcher {
 	return m
 }
 
-func (m *allMatcher) at() uint64 { return m.number }
-
 func (m *allMatcher) seek(target uint64) uint64 {
 	if m.number < target {
 		m.number = m.from(target)
@@ -34,23 +32,21 @@ func newNotMatcher(t table, child matcher, c *clock) *notMatcher {
 	return m
 }
 
-func (m *notMatcher) at() uint64 { return m.all.at() }
-
 func (m *notMatcher) seek(target uint64) uint64 {
-	if m.all.at() < target {
+	if m.all.number < target {
 		m.all.seek(target)
 		m.settle()
 	}
-	return m.all.at()
+	return m.all.number
 }
 
 func (m *notMatcher) settle() {
-	for m.all.at() != none && m.child.seek(m.all.at()) == m.all.at() {
+	for m.all.number != none && m.child.seek(m.all.number) == m.all.number {
 		if m.clock.tick() {
 			m.all.number = none
 			return
 		}
-		m.all.seek(m.all.at() + 1)
+		m.all.seek(m.all.number + 1)
 	}
 }
 
@@ -66,8 +62,6 @@ func newAndMatcher(children []matcher, c *clock) *andMatcher {
 	m.seek(1)
 	return m
 }
-
-func (m *andMatcher) at() uint64 { return m.number }
 
 func (m *andMatcher) seek(target uint64) uint64 {
 	if m.number < target {
@@ -87,8 +81,6 @@ func newOrMatcher(children []matcher) *orMatcher {
 	m.seek(1)
 	return m
 }
-
-func (m *orMatcher) at() uint64 { return m.number }
 
 func (m *orMatcher) seek(target uint64) uint64 {
 	if m.number < target {

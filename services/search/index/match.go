@@ -4,8 +4,8 @@ import "context"
 
 // matcher goes through the numbers of the versions that a part of a query matches, in order.
 type matcher interface {
-	at() uint64                // where it stands, none behind the last
-	seek(target uint64) uint64 // goes to the first from target on, never back, and tells it
+	// seek goes to the first from target on, never back, and tells it: none behind the last.
+	seek(target uint64) uint64
 }
 
 // scorer is a matcher of a leaf that scores.
@@ -68,4 +68,3 @@ func (m *wordMatcher) frequency() float64 { return float64(m.occurrences(m.field
 // labelMatcher matches a label.
 type labelMatcher struct{ reader }
 
-func (m *labelMatcher) at() uint64 { return m.number }

@@ -23,8 +23,6 @@ func newPhraseMatcher(lists []postings, offsets []uint32, field int, c *clock) *
 	return m
 }
 
-func (m *phraseMatcher) at() uint64 { return m.number }
-
 func (m *phraseMatcher) frequency() float64 { return float64(m.count) }
 
 func (m *phraseMatcher) seek(target uint64) uint64 {
