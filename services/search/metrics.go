@@ -2,6 +2,8 @@ package search
 
 import (
 	"github.com/prometheus/client_golang/prometheus"
+
+	"github.com/flotilla-dev/flotilla/services/search/bulkhead"
 )
 
 type metrics struct {
@@ -21,7 +23,7 @@ const (
 	unexpected = "failed"
 )
 
-func newMetrics(registry prometheus.Registerer, f *fleet, searches *gate) *metrics {
+func newMetrics(registry prometheus.Registerer, f *fleet, searches *bulkhead.Bulkhead) *metrics {
 	m := &metrics{
 		answers: prometheus.NewCounterVec(prometheus.CounterOpts{
 			Name: "search_answers_total", Help: "Searches by how they ended; the yield is (complete + partial) / all.",
@@ -40,8 +42,8 @@ func newMetrics(registry prometheus.Registerer, f *fleet, searches *gate) *metri
 		m.writes.WithLabelValues(outcome)
 	}
 	registry.MustRegister(m.answers, m.harvest, m.writes, &shardCollector{f},
-		prometheus.NewGaugeFunc(prometheus.GaugeOpts{Name: "search_active", Help: "Searches under way."}, func() float64 { return float64(searches.inside()) }),
-		prometheus.NewGaugeFunc(prometheus.GaugeOpts{Name: "search_waiting", Help: "Searches that wait for their turn."}, func() float64 { return float64(searches.waiting.Load()) }))
+		prometheus.NewGaugeFunc(prometheus.GaugeOpts{Name: "search_active", Help: "Searches under way."}, func() float64 { return float64(searches.Inside()) }),
+		prometheus.NewGaugeFunc(prometheus.GaugeOpts{Name: "search_waiting", Help: "Searches that wait for their turn."}, func() float64 { return float64(searches.Waiting()) }))
 	return m
 }
 

@@ -12,6 +12,7 @@ import (
 
 	"github.com/flotilla-dev/flotilla/internal/problem"
 	"github.com/flotilla-dev/flotilla/internal/upstream"
+	"github.com/flotilla-dev/flotilla/services/search/bulkhead"
 	"github.com/flotilla-dev/flotilla/services/search/page"
 	"github.com/flotilla-dev/flotilla/services/search/scatter"
 	"github.com/flotilla-dev/flotilla/services/search/wire"
@@ -23,8 +24,8 @@ type server struct {
 	fleet    *fleet
 	engine   *engine
 	hedges   budget
-	searches *gate
-	writes   *gate
+	searches *bulkhead.Bulkhead
+	writes   *bulkhead.Bulkhead
 	metrics  *metrics
 	pages    *page.Pages
 	instance string
@@ -95,10 +96,10 @@ func (s *server) find(ctx context.Context, values url.Values) (answer *Answer, r
 	if r, err = parse(values, t, s.cfg.Distribution); err != nil {
 		return nil, nil, err // before it has to wait: that costs nothing
 	}
-	if err = s.searches.enter(ctx); err != nil {
+	if err = enter(ctx, s.searches); err != nil {
 		return nil, nil, err
 	}
-	defer s.searches.leave()
+	defer s.searches.Leave()
 	if s.cfg.Distribution == Terms {
 		answer, err = s.engine.words(ctx, t, r)
 	} else {
@@ -135,10 +136,10 @@ func (s *server) count(answer *Answer, err error) {
 func (s *server) asking(c echo.Context, ask func(context.Context, *table) error) error {
 	ctx, cancel := context.WithTimeout(c.Request().Context(), s.cfg.Timeout)
 	defer cancel()
-	if err := s.searches.enter(ctx); err != nil {
+	if err := enter(ctx, s.searches); err != nil {
 		return err
 	}
-	defer s.searches.leave()
+	defer s.searches.Leave()
 	t := s.fleet.hold()
 	defer t.release()
 	return ask(ctx, t)

@@ -12,6 +12,7 @@ import (
 	"github.com/flotilla-dev/flotilla/internal/await"
 	"github.com/flotilla-dev/flotilla/internal/nettest"
 	"github.com/flotilla-dev/flotilla/internal/process/processtest"
+	"github.com/flotilla-dev/flotilla/services/search/bulkhead"
 )
 
 func TestThePageShowsWhatIsFound(t *testing.T) {
@@ -152,31 +153,24 @@ func TestASearchUnderWayKeepsItsLayout(t *testing.T) {
 }
 
 func TestMoreSearchesThanMayWaitAreRefused(t *testing.T) {
-	g := newGate(1)
-	if err := g.enter(t.Context()); err != nil {
+	b := bulkhead.New(1)
+	if err := enter(t.Context(), b); err != nil {
 		t.Fatal(err)
 	}
 	ctx, cancel := context.WithCancel(t.Context())
-	waited := make(chan error, queue)
-	for range queue {
-		go func() { waited <- g.enter(ctx) }()
+	waited := make(chan error, bulkhead.PerSlot)
+	for range bulkhead.PerSlot {
+		go func() { waited <- enter(ctx, b) }()
 	}
-	await.That(t, "all places to be taken", func() bool { return g.waiting.Load() == queue })
-	if err := g.enter(t.Context()); err == nil || !strings.Contains(err.Error(), "more to do") {
+	await.That(t, "all places to be taken", func() bool { return b.Waiting() == bulkhead.PerSlot })
+	if err := enter(t.Context(), b); err == nil || !strings.Contains(err.Error(), "more to do") {
 		t.Errorf("one more: %v", err)
 	}
-	g.leave()
-	if err := <-waited; err != nil {
-		t.Errorf("it was somebody's turn: %v", err)
-	}
 	cancel()
-	for range queue - 1 {
-		if err := <-waited; err == nil {
-			t.Error("somebody got a turn that nobody gave back")
+	for range bulkhead.PerSlot {
+		if err := <-waited; err == nil || !strings.Contains(err.Error(), "more to do") {
+			t.Errorf("whose time is over: %v", err)
 		}
-	}
-	if g.inside() != 1 {
-		t.Errorf("%d are in", g.inside())
 	}
 }
 

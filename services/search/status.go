@@ -51,7 +51,7 @@ func (s *server) status(c echo.Context) error {
 	_, refused := s.fleet.state()
 	allowed, no := s.hedges.Counts()
 	status := Status{Distribution: s.cfg.Distribution, Topic: t.layout.Topic, Placement: t.layout.Placement, Writable: t.log != nil,
-		Hedges: HedgeStatus{s.cfg.HedgeQuantile, s.cfg.HedgeBudget, allowed, no}, Active: s.searches.inside(), Waiting: s.searches.waiting.Load()}
+		Hedges: HedgeStatus{s.cfg.HedgeQuantile, s.cfg.HedgeBudget, allowed, no}, Active: s.searches.Inside(), Waiting: s.searches.Waiting()}
 	if refused != nil {
 		status.Refused = oneLine(refused)
 	}

@@ -124,10 +124,10 @@ func checkMark(name string) error {
 func (s *server) writing(c echo.Context, write func(context.Context, *table) error) error {
 	ctx, cancel := context.WithTimeout(c.Request().Context(), s.cfg.WriteTimeout)
 	defer cancel()
-	if err := s.writes.enter(ctx); err != nil {
+	if err := enter(ctx, s.writes); err != nil {
 		return err
 	}
-	defer s.writes.leave()
+	defer s.writes.Leave()
 	t := s.fleet.hold()
 	defer t.release()
 	if t.log == nil {

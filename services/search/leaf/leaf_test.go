@@ -21,6 +21,7 @@ import (
 	"github.com/flotilla-dev/flotilla/internal/await"
 	"github.com/flotilla-dev/flotilla/internal/kafkatest"
 	"github.com/flotilla-dev/flotilla/internal/process/processtest"
+	"github.com/flotilla-dev/flotilla/services/search/bulkhead"
 	"github.com/flotilla-dev/flotilla/services/search/doclog"
 	"github.com/flotilla-dev/flotilla/services/search/document"
 	"github.com/flotilla-dev/flotilla/services/search/query"
@@ -398,7 +399,7 @@ func TestMoreRequestsThanMayWaitAreShed(t *testing.T) {
 	ctx, leave := context.WithCancel(t.Context())
 	body := fmt.Sprintf(`{"query":{"kind":"term","words":["dog"]},"epoch":%d}`, epoch+1000)
 	left := make(chan struct{})
-	for range waitingPerSlot {
+	for range bulkhead.PerSlot {
 		go func() {
 			req, err := http.NewRequestWithContext(ctx, http.MethodPost, "http://"+r.Data+"/v1/statistics", strings.NewReader(body))
 			if err == nil {
@@ -410,7 +411,7 @@ func TestMoreRequestsThanMayWaitAreShed(t *testing.T) {
 			left <- struct{}{}
 		}()
 	}
-	await.That(t, "as many requests wait as may", func() bool { return r.metric("searchleaf_waiting") == fmt.Sprint(waitingPerSlot) })
+	await.That(t, "as many requests wait as may", func() bool { return r.metric("searchleaf_waiting") == fmt.Sprint(bulkhead.PerSlot) })
 	resp, answer := processtest.Do(t, http.DefaultClient, http.MethodPost, "http://"+r.Data+"/v1/statistics", body)
 	if resp.StatusCode != 503 || !strings.Contains(answer, "#overloaded") || resp.Header.Get("Retry-After") != "1" {
 		t.Errorf("one more: %d %s", resp.StatusCode, answer)
@@ -420,36 +421,10 @@ func TestMoreRequestsThanMayWaitAreShed(t *testing.T) {
 		t.Errorf("one that need not wait: %d %s", status, answer)
 	}
 	leave()
-	for range waitingPerSlot {
+	for range bulkhead.PerSlot {
 		<-left
 	}
 	await.That(t, "who has left does not wait any more", func() bool { return r.metric("searchleaf_waiting") == "0" })
-}
-
-func TestTheBulkheadLetsInWhoWaitsAndRefusesWhoIsTooMany(t *testing.T) {
-	b := newBulkhead(1)
-	if err := b.enter(t.Context()); err != nil {
-		t.Fatal(err)
-	}
-	entered := make(chan error, waitingPerSlot)
-	for range waitingPerSlot {
-		go func() { entered <- b.enter(context.WithoutCancel(t.Context())) }()
-	}
-	await.That(t, "all wait", func() bool { return b.waiting.Load() == waitingPerSlot })
-	if err := b.enter(t.Context()); !errors.Is(err, errOverloaded) {
-		t.Errorf("one too many: %v", err)
-	}
-	for range waitingPerSlot {
-		b.leave()
-		if err := <-entered; err != nil {
-			t.Error(err)
-		}
-	}
-	ended, end := context.WithCancel(t.Context())
-	end()
-	if err := b.enter(ended); !errors.Is(err, context.Canceled) {
-		t.Errorf("whose time is over: %v", err)
-	}
 }
 
 func TestAnEpochThatIsNotKeptIsGone(t *testing.T) {

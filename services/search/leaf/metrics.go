@@ -30,7 +30,7 @@ func newMetrics(r prometheus.Registerer, l *leaf) *metrics {
 	gauge("documents", "Documents that live.", func() float64 { documents, _, _ := l.shard().index.Size(); return float64(documents) })
 	gauge("words", "Different stems.", func() float64 { _, words, _ := l.shard().index.Size(); return float64(words) })
 	gauge("index_bytes", "Memory that the index takes, about.", func() float64 { _, _, bytes := l.shard().index.Size(); return float64(bytes) })
-	gauge("waiting", "Requests that wait for their turn or for an epoch.", func() float64 { return float64(l.bulkhead.waiting.Load()) })
+	gauge("waiting", "Requests that wait for their turn or for an epoch.", func() float64 { return float64(l.bulkhead.Waiting()) })
 	gauge("log_away_seconds", "How long the log has not been reached; 0: it is.", func() float64 {
 		if since := l.awaySince(); !since.IsZero() {
 			return time.Since(since).Seconds()

@@ -12,6 +12,7 @@ import (
 	"github.com/labstack/echo/v4"
 
 	"github.com/flotilla-dev/flotilla/internal/problem"
+	"github.com/flotilla-dev/flotilla/services/search/bulkhead"
 	"github.com/flotilla-dev/flotilla/services/search/index"
 	"github.com/flotilla-dev/flotilla/services/search/wire"
 )
@@ -117,12 +118,12 @@ func (l *leaf) answer(c echo.Context, route string, epoch, least int64, do func(
 	s := l.shard()
 	view, err := l.view(ctx, s, epoch, least)
 	if err == nil {
-		err = l.bulkhead.enter(ctx)
+		err = l.bulkhead.Enter(ctx)
 	}
 	if err != nil {
 		return l.problem(err)
 	}
-	defer l.bulkhead.leave()
+	defer l.bulkhead.Leave()
 	began := time.Now()
 	value, err := do(ctx, view)
 	l.metrics.duration.WithLabelValues(route).Observe(time.Since(began).Seconds())
@@ -172,8 +173,8 @@ func (l *leaf) view(ctx context.Context, s *shard, epoch, least int64) (*index.V
 	if wanted := max(epoch, least); wanted > s.index.Epoch() {
 		ctx, cancel := hurried(ctx)
 		defer cancel()
-		if err := l.bulkhead.wait(func() error { return s.index.Wait(ctx, wanted) }); err != nil {
-			if errors.Is(err, errOverloaded) {
+		if err := l.bulkhead.Wait(func() error { return s.index.Wait(ctx, wanted) }); err != nil {
+			if errors.Is(err, bulkhead.ErrFull) {
 				return nil, err
 			}
 			return nil, index.ErrFuture
@@ -191,7 +192,7 @@ func (l *leaf) problem(err error) error {
 		return problem.New(http.StatusBadRequest, "bad-request", wrong.About)
 	case errors.As(err, &many):
 		return problem.New(http.StatusBadRequest, "bad-request", many.Error())
-	case errors.Is(err, errOverloaded):
+	case errors.Is(err, bulkhead.ErrFull):
 		l.metrics.shed.Inc()
 		return problem.New(http.StatusServiceUnavailable, "overloaded", "this replica has as many requests as it takes: ask another one").Retry(retryAfter)
 	case errors.Is(err, index.ErrGone):

@@ -12,6 +12,7 @@ import (
 	"github.com/flotilla-dev/flotilla/internal/api"
 	"github.com/flotilla-dev/flotilla/internal/health"
 	"github.com/flotilla-dev/flotilla/internal/process"
+	"github.com/flotilla-dev/flotilla/services/search/bulkhead"
 	"github.com/flotilla-dev/flotilla/services/search/doclog"
 	"github.com/flotilla-dev/flotilla/services/search/query"
 )
@@ -21,7 +22,7 @@ type leaf struct {
 	cfg      Config
 	log      *slog.Logger
 	cluster  *doclog.Cluster
-	bulkhead *bulkhead
+	bulkhead *bulkhead.Bulkhead
 	metrics  *metrics
 	caught   *health.Gate
 	memory   *health.Gate
@@ -71,7 +72,7 @@ func Run(ctx context.Context, cfg Config) error {
 }
 
 func newLeaf(cfg Config, p *process.Process, cluster *doclog.Cluster) *leaf {
-	l := &leaf{cfg: cfg, log: p.Log, cluster: cluster, bulkhead: newBulkhead(cfg.slots()), woken: make(chan struct{}, 1), end: -1, snapshot: -1}
+	l := &leaf{cfg: cfg, log: p.Log, cluster: cluster, bulkhead: bulkhead.New(cfg.slots()), woken: make(chan struct{}, 1), end: -1, snapshot: -1}
 	l.current = l.newShard()
 	l.caught = p.Health.Gate("log", "what the log had at the start is not applied yet")
 	l.memory = p.Health.Gate("memory", "")
