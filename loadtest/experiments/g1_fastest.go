@@ -8,32 +8,15 @@ import (
 
 	"github.com/flotilla-dev/flotilla/loadtest/openloop"
 	"github.com/flotilla-dev/flotilla/loadtest/proof"
-	"github.com/flotilla-dev/flotilla/loadtest/rig"
 )
 
 // slowLeafGetsLess slows one of three leaves that have all documents, and counts the words that each is asked for.
 func slowLeafGetsLess(ctx context.Context, r *proof.Report) error {
-	most := 20_000
-	if r.Quick {
-		most = 2000
-	}
-	documents, err := searchCorpus(r.Root, most)
+	s, documents, err := filledSearch(ctx, r, searchSpec{name: "fastest", shards: 1, replicas: 3, terms: true, leaf: map[string]string{"FAULTS": "on"}})
 	if err != nil {
 		return err
 	}
-	g := rig.New(r)
-	defer g.Close()
-	kafka, err := newLog(ctx, g)
-	if err != nil {
-		return err
-	}
-	s, err := newSearch(ctx, g, kafka, searchSpec{name: "fastest", shards: 1, replicas: 3, terms: true, leaf: map[string]string{"FAULTS": "on"}})
-	if err != nil {
-		return err
-	}
-	if err := s.fill(ctx, documents); err != nil {
-		return err
-	}
+	defer s.rig.Close()
 	queries := termQueries(documents, 500)
 	query := func(n int) url.Values { return queries[n%len(queries)] }
 	if err := s.warmUp(ctx, 50, query); err != nil {

@@ -7,33 +7,20 @@ import (
 	"strings"
 
 	"github.com/flotilla-dev/flotilla/loadtest/proof"
-	"github.com/flotilla-dev/flotilla/loadtest/rig"
 )
 
 // termsAsOneIndex asks two roots over the same leaves: one that sends each word to another leaf, and one for which a leaf is an index that does
 // all by itself.
 func termsAsOneIndex(ctx context.Context, r *proof.Report) error {
-	most, queries := 20_000, 1000
+	queries := 1000
 	if r.Quick {
-		most, queries = 2000, 100
+		queries = 100
 	}
-	documents, err := searchCorpus(r.Root, most)
+	s, documents, err := filledSearch(ctx, r, searchSpec{name: "terms", shards: 1, replicas: 3, terms: true})
 	if err != nil {
 		return err
 	}
-	g := rig.New(r)
-	defer g.Close()
-	kafka, err := newLog(ctx, g)
-	if err != nil {
-		return err
-	}
-	s, err := newSearch(ctx, g, kafka, searchSpec{name: "terms", shards: 1, replicas: 3, terms: true})
-	if err != nil {
-		return err
-	}
-	if err := s.fill(ctx, documents); err != nil {
-		return err
-	}
+	defer s.rig.Close()
 	root, err := s.rootOver(ctx, "single", s.leaves, false, nil)
 	if err != nil {
 		return err

@@ -24,28 +24,12 @@ const (
 
 // noisyNeighbour slows one leaf of several, and looks when users stop to notice.
 func noisyNeighbour(ctx context.Context, r *proof.Report) error {
-	most := 20_000
-	if r.Quick {
-		most = 2000
-	}
-	documents, err := searchCorpus(r.Root, most)
+	s, documents, err := filledSearch(ctx, r, searchSpec{name: "noisy", shards: 2, replicas: 2, leaf: map[string]string{"FAULTS": "on"}})
 	if err != nil {
 		return err
 	}
+	defer s.rig.Close()
 	queries := searchQueries(documents, 1000, 51)
-	g := rig.New(r)
-	defer g.Close()
-	kafka, err := newLog(ctx, g)
-	if err != nil {
-		return err
-	}
-	s, err := newSearch(ctx, g, kafka, searchSpec{name: "noisy", shards: 2, replicas: 2, leaf: map[string]string{"FAULTS": "on"}})
-	if err != nil {
-		return err
-	}
-	if err := s.fill(ctx, documents); err != nil {
-		return err
-	}
 	query := func(n int) url.Values { return queries[n%len(queries)] }
 	if err := s.warmUp(ctx, 100, query); err != nil {
 		return err

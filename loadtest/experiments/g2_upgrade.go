@@ -18,28 +18,12 @@ const (
 
 // upgradeUnderLoad drains and restarts every leaf, and kills every leaf, while users search.
 func upgradeUnderLoad(ctx context.Context, r *proof.Report) error {
-	most := 20_000
-	if r.Quick {
-		most = 2000
-	}
-	documents, err := searchCorpus(r.Root, most)
+	s, documents, err := filledSearch(ctx, r, searchSpec{name: "upgrade", shards: 3, replicas: 2, leaf: map[string]string{"DRAIN_DELAY": "1s"}})
 	if err != nil {
 		return err
 	}
+	defer s.rig.Close()
 	queries := searchQueries(documents, 1000, 41)
-	g := rig.New(r)
-	defer g.Close()
-	kafka, err := newLog(ctx, g)
-	if err != nil {
-		return err
-	}
-	s, err := newSearch(ctx, g, kafka, searchSpec{name: "upgrade", shards: 3, replicas: 2, leaf: map[string]string{"DRAIN_DELAY": "1s"}})
-	if err != nil {
-		return err
-	}
-	if err := s.fill(ctx, documents); err != nil {
-		return err
-	}
 	query := func(n int) url.Values { return queries[n%len(queries)] }
 	if err := s.warmUp(ctx, 100, query); err != nil {
 		return err

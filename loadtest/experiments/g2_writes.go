@@ -10,32 +10,19 @@ import (
 
 	"github.com/flotilla-dev/flotilla/loadtest/openloop"
 	"github.com/flotilla-dev/flotilla/loadtest/proof"
-	"github.com/flotilla-dev/flotilla/loadtest/rig"
 )
 
 // writesAndTheLog writes and reads at once, and takes the log away.
 func writesAndTheLog(ctx context.Context, r *proof.Report) error {
-	most, writes := 20_000, 1000
+	writes := 1000
 	if r.Quick {
-		most, writes = 2000, 50
+		writes = 50
 	}
-	documents, err := searchCorpus(r.Root, most)
+	s, documents, err := filledSearch(ctx, r, searchSpec{name: "writes", shards: 3, replicas: 2})
 	if err != nil {
 		return err
 	}
-	g := rig.New(r)
-	defer g.Close()
-	kafka, err := newLog(ctx, g)
-	if err != nil {
-		return err
-	}
-	s, err := newSearch(ctx, g, kafka, searchSpec{name: "writes", shards: 3, replicas: 2})
-	if err != nil {
-		return err
-	}
-	if err := s.fill(ctx, documents); err != nil {
-		return err
-	}
+	defer s.rig.Close()
 	if err := s.readYourWrites(ctx, r, writes); err != nil {
 		return err
 	}

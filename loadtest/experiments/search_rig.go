@@ -7,6 +7,7 @@ import (
 	"path/filepath"
 	"strings"
 
+	"github.com/flotilla-dev/flotilla/loadtest/proof"
 	"github.com/flotilla-dev/flotilla/loadtest/rig"
 )
 
@@ -68,6 +69,39 @@ func newSearch(ctx context.Context, g *rig.Rig, kafka *rig.Proc, spec searchSpec
 	s.searchClient = newSearchClient(s.root.Data)
 	g.Defer(s.close)
 	return s, nil
+}
+
+// filledSearch starts a log, leaves and a root in a rig of their own, and brings documents in: 20,000, or 2,000 where it is to be quick. Who
+// gets it closes its rig.
+func filledSearch(ctx context.Context, r *proof.Report, spec searchSpec) (*searchRig, []searchDocument, error) {
+	most := 20_000
+	if r.Quick {
+		most = 2000
+	}
+	documents, err := searchCorpus(r.Root, most)
+	if err != nil {
+		return nil, nil, err
+	}
+	g := rig.New(r)
+	s, err := startFilled(ctx, g, spec, documents)
+	if err != nil {
+		g.Close()
+		return nil, nil, err
+	}
+	return s, documents, nil
+}
+
+// startFilled starts a log, leaves and a root, and brings documents in.
+func startFilled(ctx context.Context, g *rig.Rig, spec searchSpec, documents []searchDocument) (*searchRig, error) {
+	kafka, err := newLog(ctx, g)
+	if err != nil {
+		return nil, err
+	}
+	s, err := newSearch(ctx, g, kafka, spec)
+	if err != nil {
+		return nil, err
+	}
+	return s, s.fill(ctx, documents)
 }
 
 func (s *searchRig) leaf(ctx context.Context, shard, n int) (*rig.Proc, error) {
