@@ -84,8 +84,8 @@ const (
 	// Fastest looks at all endpoints: of those with the fewest requests in flight it
 	// takes one that is not much slower than the fastest of them. A replica whose
 	// machine is busy with something else gets requests only when the others have
-	// more to do; one pick in many ignores latency, so that it is noticed when that
-	// is over.
+	// more to do; a latency that nobody has measured for two seconds counts as none,
+	// so that it is noticed when that is over.
 	Fastest Policy = "fastest"
 )
 

@@ -18,6 +18,7 @@ type Endpoint struct {
 	inFlight atomic.Int64
 	failures atomic.Int32 // failed requests in a row
 	latency  atomic.Int64 // moving average, nanoseconds
+	heard    atomic.Int64 // when its last sample came, nanoseconds since 1970
 	left     atomic.Bool  // no longer a member
 	count    [outcomes]atomic.Uint64
 
@@ -39,8 +40,9 @@ func (e *Endpoint) Attachment() any { return e.attachment }
 // InFlight returns how many requests are lent to the endpoint now.
 func (e *Endpoint) InFlight() int64 { return e.inFlight.Load() }
 
-// Latency returns the moving average of the reported latencies (each new one
-// weighs an eighth), or 0 when there is none.
+// Latency returns the moving average of the reported latencies: each new one weighs
+// an eighth, and the first after two seconds without any is all that counts. It is 0
+// when there is none.
 func (e *Endpoint) Latency() time.Duration { return time.Duration(e.latency.Load()) }
 
 // Health returns what is known of the endpoint's health, and what its last check
@@ -74,18 +76,31 @@ func (e *Endpoint) Report(o Outcome, latency time.Duration) {
 		e.failures.Store(0)
 	}
 	if latency > 0 && o != ConnectError { // a refusal is fast, and no speed
-		e.average(latency)
+		e.average(latency, time.Now().UnixNano())
 	}
 }
 
+// stale is how long the latency of an endpoint says something of it without a new
+// sample. Else one that was slow once would be slow for ever, to who asks the fastest.
+const stale = int64(2 * time.Second)
+
 // average may lose a sample to a concurrent one, which an average can bear.
-func (e *Endpoint) average(latency time.Duration) {
+func (e *Endpoint) average(latency time.Duration, now int64) {
 	old := e.latency.Load()
 	next := int64(latency)
-	if old != 0 {
-		next = old + (next-old)/8
+	if known := e.known(now); known != 0 {
+		next = known + (next-known)/8
 	}
 	e.latency.CompareAndSwap(old, next)
+	e.heard.Store(now)
+}
+
+// known is the average, or 0 when it is none any more.
+func (e *Endpoint) known(now int64) int64 {
+	if now-e.heard.Load() > stale {
+		return 0
+	}
+	return e.latency.Load()
 }
 
 // acquire fails when the endpoint has left in the meantime.

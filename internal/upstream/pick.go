@@ -3,6 +3,7 @@ package upstream
 import (
 	"errors"
 	"math/rand/v2"
+	"time"
 
 	"github.com/flotilla-dev/flotilla/internal/retry"
 )
@@ -89,7 +90,7 @@ func (p *Pool) choose(v *view, key string, tried *Tried) (e *Endpoint, err error
 	case p.options.Policy == RoundRobin:
 		e = v.untried(int(p.turn.Add(1)%uint64(len(v.usable))), nil, tried)
 	case p.options.Policy == Fastest:
-		e = v.fastest(tried, rand.IntN(explore) == 0)
+		e = v.fastest(tried, time.Now().UnixNano())
 	default:
 		e = v.lessLoaded(tried)
 	}
@@ -131,17 +132,15 @@ func (v *view) lessLoaded(tried *Tried) *Endpoint {
 	return one
 }
 
-// Of the policy Fastest: how much slower than the fastest endpoint one may be that
-// is taken for as good, and how many picks there are for one that ignores latency.
-const (
-	alike   = 2
-	explore = 256
-)
+// alike is how much slower than the fastest endpoint one may be that is taken for as
+// good, of the policy Fastest.
+const alike = 2
 
 // fastest looks at all, beginning anywhere: first for the fewest requests in flight
 // and the lowest latency among those that have so many, then for one of these. An
-// endpoint whose latency is not known yet counts as the fastest.
-func (v *view) fastest(tried *Tried, blind bool) *Endpoint {
+// endpoint whose latency is not known, or not any more, counts as the fastest: so a
+// slow one is asked now and then whether it still is, once at a time.
+func (v *view) fastest(tried *Tried, now int64) *Endpoint {
 	var first *Endpoint
 	var fewest, lowest int64
 	start := rand.IntN(len(v.usable))
@@ -150,14 +149,14 @@ func (v *view) fastest(tried *Tried, blind bool) *Endpoint {
 		if tried.has(e) {
 			continue
 		}
-		inFlight, latency := e.inFlight.Load(), e.latency.Load()
+		inFlight, latency := e.inFlight.Load(), e.known(now)
 		if first == nil || inFlight < fewest || inFlight == fewest && latency < lowest {
 			first, fewest, lowest = e, inFlight, latency
 		}
 	}
 	for i := range v.usable {
 		e := v.usable[(start+i)%len(v.usable)]
-		if !tried.has(e) && e.inFlight.Load() <= fewest && (blind || e.latency.Load() <= alike*lowest) {
+		if !tried.has(e) && e.inFlight.Load() <= fewest && e.known(now) <= alike*lowest {
 			return e
 		}
 	}

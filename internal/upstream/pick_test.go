@@ -202,13 +202,14 @@ func TestHotPathDoesNotAllocate(t *testing.T) {
 // b is slow: with nothing else to do a and c get everything, and b is used when they have more to do than it has.
 func TestFastestTakesTheLeastLoadedAndOfThoseNoSlowOne(t *testing.T) {
 	p := static(t, Options{Policy: Fastest}, "a:1", "b:1", "c:1")
-	p.members[0].latency.Store(int64(10 * time.Millisecond))
-	p.members[1].latency.Store(int64(100 * time.Millisecond))
-	p.members[2].latency.Store(int64(15 * time.Millisecond))
+	now := time.Now().UnixNano()
+	p.members[0].average(10*time.Millisecond, now)
+	p.members[1].average(100*time.Millisecond, now)
+	p.members[2].average(15*time.Millisecond, now)
 	v := p.view.Load()
 	got := map[string]int{}
 	for range 300 {
-		got[v.fastest(nil, false).Addr()]++
+		got[v.fastest(nil, now).Addr()]++
 	}
 	if got["b:1"] != 0 || got["a:1"] < 50 || got["c:1"] < 50 {
 		t.Errorf("idle: %v", got)
@@ -216,16 +217,16 @@ func TestFastestTakesTheLeastLoadedAndOfThoseNoSlowOne(t *testing.T) {
 	if !p.members[0].acquire() || !p.members[2].acquire() {
 		t.Fatal("no endpoint has left")
 	}
-	if e := v.fastest(nil, false); e.Addr() != "b:1" {
+	if e := v.fastest(nil, now); e.Addr() != "b:1" {
 		t.Errorf("the others are busy: %s", e.Addr())
 	}
 	p.members[1].acquire()
 	tried := Tried{n: 2, them: [MaxTried]*Endpoint{p.members[0], p.members[2]}}
-	if e := v.fastest(&tried, false); e.Addr() != "b:1" {
+	if e := v.fastest(&tried, now); e.Addr() != "b:1" {
 		t.Errorf("the others were tried: %s", e.Addr())
 	}
 	tried.them[2], tried.n = p.members[1], 3
-	if e := v.fastest(&tried, false); e != nil {
+	if e := v.fastest(&tried, now); e != nil {
 		t.Errorf("all were tried: %s", e.Addr())
 	}
 	for _, e := range p.members {
@@ -236,16 +237,33 @@ func TestFastestTakesTheLeastLoadedAndOfThoseNoSlowOne(t *testing.T) {
 // Else one that was slow once is slow for ever.
 func TestFastestLooksNowAndThenWhetherASlowOneStillIs(t *testing.T) {
 	p := static(t, Options{Policy: Fastest}, "a:1", "b:1")
-	p.members[0].latency.Store(int64(time.Millisecond))
-	p.members[1].latency.Store(int64(time.Second))
-	for n := 0; ; n++ {
-		e := mustPick(t, p, "", nil)
-		e.Done(Canceled, 0)
-		if e.Addr() == "b:1" {
-			return
+	now := time.Now().UnixNano()
+	report := func(i int, latency time.Duration) { p.members[i].average(latency, now) }
+	shares := func() (b int) {
+		for range 300 {
+			if p.view.Load().fastest(nil, now).Addr() == "b:1" {
+				b++
+			}
 		}
-		if n == 1000*explore {
-			t.Fatal("the slow one was never tried again")
-		}
+		return b
+	}
+	report(0, time.Millisecond)
+	report(1, time.Second)
+	if n := shares(); n != 0 {
+		t.Errorf("b is slow, and gets %d of 300", n)
+	}
+	now += stale + 1
+	report(0, time.Millisecond)
+	if n := shares(); n != 300 {
+		t.Errorf("nobody knows of b, and it gets %d of 300", n)
+	}
+	p.members[1].acquire()
+	if n := shares(); n != 0 {
+		t.Errorf("b is being asked, and gets %d of 300 more", n)
+	}
+	p.members[1].Release()
+	report(1, time.Millisecond)
+	if n := shares(); n < 50 || n > 250 {
+		t.Errorf("b is as quick as a again, and gets %d of 300", n)
 	}
 }
