@@ -41,8 +41,8 @@ func (e *Endpoint) Attachment() any { return e.attachment }
 func (e *Endpoint) InFlight() int64 { return e.inFlight.Load() }
 
 // Latency returns the moving average of the reported latencies: each new one weighs
-// an eighth, and the first after two seconds without any is all that counts. It is 0
-// when there is none.
+// an eighth, and with the policy Fastest the first after two seconds without any is
+// all that counts. It is 0 when there is none.
 func (e *Endpoint) Latency() time.Duration { return time.Duration(e.latency.Load()) }
 
 // Health returns what is known of the endpoint's health, and what its last check
@@ -76,7 +76,11 @@ func (e *Endpoint) Report(o Outcome, latency time.Duration) {
 		e.failures.Store(0)
 	}
 	if latency > 0 && o != ConnectError { // a refusal is fast, and no speed
-		e.average(latency, time.Now().UnixNano())
+		var now int64
+		if e.pool.options.Policy == Fastest { // no other one asks how old an average is
+			now = time.Now().UnixNano()
+		}
+		e.average(latency, now)
 	}
 }
 
