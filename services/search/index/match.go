@@ -67,4 +67,3 @@ func (m *wordMatcher) frequency() float64 { return float64(m.occurrences(m.field
 
 // labelMatcher matches a label.
 type labelMatcher struct{ reader }
-
