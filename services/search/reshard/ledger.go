@@ -158,7 +158,7 @@ func (l *ledger) compare() error {
 	}
 	for id, want := range l.newest {
 		have, is := l.copied[id]
-		if have != want && (is || !want.deleted) {
+		if is && have != want || !is && !want.deleted {
 			return fmt.Errorf("the copy is not exact: of %.40q it has %+v, want %+v", id, have, want)
 		}
 	}
