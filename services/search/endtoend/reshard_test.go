@@ -286,7 +286,7 @@ func (m *move) fill(documents []document.Document) {
 
 func TestDocumentsMoveToMoreShardsWhileTheyAreSearchedAndWritten(t *testing.T) {
 	if testing.Short() {
-		t.Skip("it starts ten leaves, and kills drivers and roots")
+		t.Skip("SKIPPED: it starts ten leaves, and kills drivers and roots")
 	}
 	m := startMove(t)
 	m.fill(animals(300))

@@ -158,8 +158,11 @@ func (l *ledger) compare() error {
 	}
 	for id, want := range l.newest {
 		have, is := l.copied[id]
-		if is && have != want || !is && !want.deleted {
+		switch {
+		case is && have != want:
 			return fmt.Errorf("the copy is not exact: of %.40q it has %+v, want %+v", id, have, want)
+		case !is && !want.deleted:
+			return fmt.Errorf("the copy is not exact: %.40q of %+v is not there", id, want)
 		}
 	}
 	return l.forgotten()

@@ -127,7 +127,7 @@ func TestEveryScheduleOfDriversEndsInTheSameDocuments(t *testing.T) {
 		writes := 0
 		write := func() {
 			writes++
-			id := fmt.Sprint("d", rapid.IntRange(0, 12).Draw(t, "id"))
+			id := fmt.Sprint("d", rapid.IntRange(0, 40).Draw(t, "id"))
 			r := doclog.Delete(id)
 			if rapid.IntRange(0, 3).Draw(t, "deletes") > 0 {
 				r = doclog.Put(document.Document{ID: id, Text: fmt.Sprint(writes)})
@@ -135,12 +135,16 @@ func TestEveryScheduleOfDriversEndsInTheSameDocuments(t *testing.T) {
 			s.old.append(before.Of(id), r)
 		}
 		step := func() {
-			if !s.copy(int32(rapid.IntRange(0, n-1).Draw(t, "partition")), rapid.IntRange(1, 6).Draw(t, "records"), rapid.IntRange(0, 30).Draw(t, "survives")) {
+			if !s.copy(int32(rapid.IntRange(0, n-1).Draw(t, "partition")), rapid.IntRange(1, 20).Draw(t, "records"), rapid.IntRange(0, 12).Draw(t, "survives")) {
 				s.restart()
 			}
 		}
 		t.Repeat(map[string]func(*rapid.T){
-			"write": func(*rapid.T) { write() },
+			"write": func(t *rapid.T) {
+				for range rapid.IntRange(1, 8).Draw(t, "writes") {
+					write()
+				}
+			},
 			"copy":  func(*rapid.T) { step() },
 			"mark": func(*rapid.T) {
 				for p := range s.old {
