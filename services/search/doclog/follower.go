@@ -95,6 +95,8 @@ func (f *Follower) Follow(ctx context.Context) error {
 			f.tell(nil)
 			n = 0
 			continue
+		case ctx.Err() != nil: // which is nothing that is wrong with the brokers
+			return ctx.Err()
 		}
 		identified = false // what answers next may be another cluster's, or a topic made anew
 		f.tell(err)

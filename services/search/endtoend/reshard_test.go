@@ -227,6 +227,7 @@ func (m *move) search(ctx context.Context, root int, c *tally) {
 		}
 		c.layouts[a.Layout]++
 		c.mu.Unlock()
+		pause(20 * time.Millisecond) // the machine is for the copy, too
 	}
 }
 
@@ -285,8 +286,17 @@ func (m *move) fill(documents []document.Document) {
 }
 
 func TestDocumentsMoveToMoreShardsWhileTheyAreSearchedAndWritten(t *testing.T) {
+	moveUnderLoad(t)
+}
+
+func TestAMoveBearsTheEndOfItsDriverAndOfARootInEachPhase(t *testing.T) {
+	moveUnderLoad(t, control.Copying, control.Sealing, control.Sealed, control.Switched)
+}
+
+// moveUnderLoad moves documents while they are searched and written at two roots. In some phases the driver, and then the second root, is killed.
+func moveUnderLoad(t *testing.T, killed ...control.Phase) {
 	if testing.Short() {
-		t.Skip("SKIPPED: it starts ten leaves, and kills drivers and roots")
+		t.Skip("SKIPPED: it starts eight leaves and two roots as processes")
 	}
 	m := startMove(t)
 	m.fill(animals(300))
@@ -299,13 +309,16 @@ func TestDocumentsMoveToMoreShardsWhileTheyAreSearchedAndWritten(t *testing.T) {
 	defer stop()
 	counts := &tally{layouts: map[string]int{}}
 	var work sync.WaitGroup
-	work.Go(func() { m.search(running, 0, counts) }) // root 1 is killed
+	work.Go(func() { m.search(running, 0, counts) })
+	if len(killed) == 0 {
+		work.Go(func() { m.search(running, 1, counts) })
+	}
 	const writers = 3
 	books, errs, longest := make([]*book, writers), make([]error, writers), make([]time.Duration, writers)
 	for w := range writers {
 		work.Go(func() { books[w], errs[w] = m.write(running, w, &longest[w]) })
 	}
-	for _, phase := range []control.Phase{control.Copying, control.Sealing, control.Sealed, control.Switched} {
+	for _, phase := range killed {
 		if err := m.drive(phase); err != nil {
 			t.Fatal(err)
 		}

@@ -78,12 +78,17 @@ func (c *copier) run(ctx context.Context) error {
 
 // look reads a new partition: what it has, up to the fence, before anything is copied, and then what is copied.
 func (c *copier) look(ctx context.Context, t *target, fence int64) error {
-	from, err := c.to.Oldest(t.number)
+	cluster, err := c.to.Another()
+	if err != nil {
+		return err
+	}
+	defer cluster.Close()
+	from, err := cluster.Oldest(t.number)
 	if err != nil {
 		return err
 	}
 	once := sync.OnceFunc(func() { close(t.seen) })
-	f := &doclog.Follower{Cluster: c.to, Partition: t.number, From: from, Skipped: func(int64, string) { c.ledger.skipped("new") },
+	f := &doclog.Follower{Cluster: cluster, Partition: t.number, From: from, Skipped: func(int64, string) { c.ledger.skipped("new") },
 		Handle: func(_ context.Context, b doclog.Batch) error {
 			for _, r := range b.Records {
 				c.ledger.held(t.number, r)
@@ -99,11 +104,16 @@ func (c *copier) look(ctx context.Context, t *target, fence int64) error {
 
 // follow copies an old partition.
 func (c *copier) follow(ctx context.Context, p int32) error {
-	from, err := c.from.Oldest(p)
+	cluster, err := c.from.Another()
 	if err != nil {
 		return err
 	}
-	f := &doclog.Follower{Cluster: c.from, Partition: p, From: from, Skipped: func(_ int64, why string) {
+	defer cluster.Close()
+	from, err := cluster.Oldest(p)
+	if err != nil {
+		return err
+	}
+	f := &doclog.Follower{Cluster: cluster, Partition: p, From: from, Skipped: func(_ int64, why string) {
 		if why == doclog.SkippedKind {
 			c.ledger.skipped("old")
 		}

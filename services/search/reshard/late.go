@@ -16,12 +16,17 @@ func (d *Driver) late(ctx context.Context, l *logs, seal string) (int64, error) 
 	group, ctx := errgroup.WithContext(ctx)
 	for p := range int32(len(d.Layout.Shards)) {
 		group.Go(func() error {
-			from, err := l.from.Oldest(p)
+			cluster, err := l.from.Another()
+			if err != nil {
+				return err
+			}
+			defer cluster.Close()
+			from, err := cluster.Oldest(p)
 			if err != nil {
 				return err
 			}
 			sealed := false
-			f := &doclog.Follower{Cluster: l.from, Partition: p, From: from, Handle: func(_ context.Context, b doclog.Batch) error {
+			f := &doclog.Follower{Cluster: cluster, Partition: p, From: from, Handle: func(_ context.Context, b doclog.Batch) error {
 				for _, r := range b.Records {
 					if sealed && r.Kind == doclog.Document {
 						late.Add(1)

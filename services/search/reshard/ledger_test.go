@@ -145,7 +145,7 @@ func TestEveryScheduleOfDriversEndsInTheSameDocuments(t *testing.T) {
 					write()
 				}
 			},
-			"copy":  func(*rapid.T) { step() },
+			"copy": func(*rapid.T) { step() },
 			"mark": func(*rapid.T) {
 				for p := range s.old {
 					s.old.append(int32(p), doclog.Note("all"))
