@@ -15,6 +15,7 @@ type Answer struct {
 	Suggestion string                    `json:"suggestion,omitempty"` // the query as it may have been meant
 	Next       string                    `json:"next,omitempty"`       // cursor of the next page
 	Epochs     map[string]int64          `json:"epochs"`               // by shard
+	Layout     string                    `json:"layout"`               // whose shards and epochs these are: its topic
 	Hedged     int                       `json:"hedged"`               // calls that were made to a second replica
 }
 

@@ -48,7 +48,7 @@ func (e *engine) explain(ctx context.Context, t *table, id string, values url.Va
 	if err != nil {
 		return nil, err
 	}
-	s := e.begin(t, &request{node: node, columns: columns, all: true, least: make([]int64, len(t.shards))})
+	s := e.begin(t, &request{node: node, columns: columns, all: true, least: t.least()})
 	if err := s.statistics(ctx); err != nil {
 		return nil, err
 	}

@@ -5,12 +5,14 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"slices"
 	"strconv"
 	"sync"
 	"sync/atomic"
 
 	"github.com/flotilla-dev/flotilla/internal/retry"
 	"github.com/flotilla-dev/flotilla/internal/upstream"
+	"github.com/flotilla-dev/flotilla/services/search/control"
 	"github.com/flotilla-dev/flotilla/services/search/doclog"
 	"github.com/flotilla-dev/flotilla/services/search/layout"
 	"github.com/flotilla-dev/flotilla/services/search/scatter"
@@ -23,6 +25,12 @@ type table struct {
 	placed *doclog.Placement
 	log    *logbook // nil: without Kafka
 	users  sync.WaitGroup
+
+	view      *control.View  // nil: this layout serves for ever
+	control   string         // its topic
+	moves     control.State  // that this table was made at
+	following *layout.Layout // that documents may move to; nil: there is none
+	next      []*shard       // its shards, so that they are known when it serves
 }
 
 // A shard is its replicas, and what was last known of it.
@@ -52,6 +60,12 @@ type fleet struct {
 	end context.CancelFunc
 
 	background sync.WaitGroup // pools, and old tables that are still held
+
+	view     *control.View  // nil: the file names no control topic
+	controls sync.WaitGroup // who follows it
+
+	applying sync.Mutex // held while a table is made
+	text     []byte     // of the file, guarded by applying
 
 	mu      sync.Mutex // guards all below
 	current *table
@@ -95,7 +109,13 @@ func (f *fleet) reload(text []byte) {
 
 // apply puts a file to work. Shards and the log that stay the same are taken over.
 func (f *fleet) apply(text []byte) error {
-	l, err := layout.Parse(text, f.cfg.lookup())
+	f.applying.Lock()
+	defer f.applying.Unlock()
+	file, err := layout.Parse(text, f.cfg.lookup())
+	if err != nil {
+		return err
+	}
+	l, moves, err := f.serving(file)
 	if err != nil {
 		return err
 	}
@@ -107,7 +127,7 @@ func (f *fleet) apply(text []byte) error {
 		return fmt.Errorf("layout: %w", err)
 	}
 	old, _ := f.state()
-	next := &table{layout: l, placed: placed}
+	next := &table{layout: l, placed: placed, moves: moves, view: f.view}
 	for i, address := range l.Shards {
 		s, err := f.shard(old, i, address)
 		if err != nil {
@@ -116,17 +136,26 @@ func (f *fleet) apply(text []byte) error {
 		}
 		next.shards = append(next.shards, s)
 	}
+	if err := f.prepare(old, next, file); err != nil {
+		next.stopUnlike(old)
+		return err
+	}
 	if err := f.openLog(old, next); err != nil {
 		next.stopUnlike(old)
 		return err
 	}
+	f.text = text
 	return f.swap(next)
 }
 
 // shard is that of the old table where it is the same, or a new one.
 func (f *fleet) shard(old *table, i int, address upstream.Address) (*shard, error) {
-	if old != nil && i < len(old.shards) && old.shards[i].address == address.String() {
-		return old.shards[i], nil
+	if old != nil {
+		for _, known := range [][]*shard{old.shards, old.next} {
+			if i < len(known) && known[i].address == address.String() {
+				return known[i], nil
+			}
+		}
 	}
 	s := &shard{name: strconv.Itoa(i), address: address.String(), retries: f.cfg.Limits.Budget()}
 	s.documents.Store(unknown)
@@ -181,12 +210,12 @@ func (f *fleet) swap(next *table) error {
 func (t *table) stopUnlike(other *table) {
 	kept := map[any]bool{}
 	if other != nil {
-		for _, s := range other.shards {
+		for _, s := range slices.Concat(other.shards, other.next) {
 			kept[s] = true
 		}
 		kept[other.log] = true
 	}
-	for _, s := range t.shards {
+	for _, s := range slices.Concat(t.shards, t.next) {
 		if !kept[s] {
 			s.stop()
 		}

@@ -57,13 +57,16 @@ func parse(values url.Values, t *table, d Distribution) (*request, error) {
 			return nil, err
 		}
 	}
-	if err := r.readLeast(values.Get("min_epochs"), len(t.shards)); err != nil {
+	if err := r.readLeast(values.Get("min_epochs"), t); err != nil {
 		return nil, err
 	}
 	r.of = merge.QueryOf(r.node.String(), string(d), t.layout.Topic)
 	if text := values.Get("after"); text != "" {
 		var err error
 		if r.cursor, err = merge.Parse(text, r.of, len(t.shards)); err != nil {
+			if t.hadCursor(text, r.node.String(), d) {
+				return nil, problem.New(http.StatusGone, "cursor-expired", "the first page is of a layout that does not serve any more: begin again without after").With("layout", t.layout.Topic)
+			}
 			return nil, problem.New(http.StatusBadRequest, "cursor-invalid", err.Error())
 		}
 		if len(values.Get("min_epochs")) > 0 {
@@ -152,23 +155,32 @@ func (r *request) readChoices(values url.Values) error {
 	return nil
 }
 
-// readLeast reads 0:18,2:7, as the answer to a write gives them.
-func (r *request) readLeast(text string, shards int) error {
-	r.least = make([]int64, shards)
+// readLeast reads documents/0:18,2:7, as the answer to a write gives them with its layout. Without a layout they are of the one that serves,
+// if no other one ever has.
+func (r *request) readLeast(text string, t *table) error {
+	r.least = t.least()
 	if text == "" {
 		return nil
 	}
-	if len(text) > shards*24 {
+	layout, pairs, named := strings.Cut(text, "/")
+	if !named {
+		layout, pairs = "", text
+	}
+	if satisfied, err := t.ofAnother(layout); satisfied || err != nil {
+		return err
+	}
+	shards := len(t.shards)
+	if len(pairs) > shards*24 {
 		return badParameter("min_epochs", "is longer than an epoch for each shard is")
 	}
-	for pair := range strings.SplitSeq(text, ",") {
+	for pair := range strings.SplitSeq(pairs, ",") {
 		shard, epoch, found := strings.Cut(pair, ":")
 		i, err := strconv.Atoi(shard)
 		e, err2 := strconv.ParseInt(epoch, 10, 64)
 		if !found || err != nil || err2 != nil || i < 0 || i >= shards || e < 0 {
 			return badParameter("min_epochs", fmt.Sprintf("is shard:epoch,…, such as 0:18, with shards from 0 to %d", shards-1))
 		}
-		r.least[i] = e
+		r.least[i] = max(r.least[i], e)
 	}
 	return nil
 }

@@ -40,7 +40,7 @@ type budget interface {
 var openAPI []byte
 
 func (s *server) routes(e *echo.Echo) {
-	e.Use(s.signed)
+	e.Use(s.signed, s.informed)
 	e.GET("/", s.home)
 	e.GET("/assets/:name", s.asset)
 	e.GET("/v1/search", s.search)

@@ -36,7 +36,11 @@ func Run(ctx context.Context, cfg Config) error {
 		return err
 	}
 	f := newFleet(&cfg, p.Log)
-	if err := f.apply(text); err != nil {
+	follow, err := f.controlled(text)
+	if err == nil {
+		err = f.apply(text)
+	}
+	if err != nil {
 		f.close()
 		p.Close()
 		return err
@@ -55,8 +59,13 @@ func Run(ctx context.Context, cfg Config) error {
 		metrics: newMetrics(p.Metrics, f, searches), pages: pages, instance: p.Instance}
 	e := api.New(p)
 	s.routes(e)
+	if f.view != nil {
+		known := p.Health.Gate("control", "which layout serves is not known yet")
+		p.Go("control", func(ctx context.Context) error { return follow(ctx, known.Open) })
+	}
 	p.Go("layout", func(ctx context.Context) error {
 		watch.File(ctx, cfg.LayoutFile, text, f.reload)
+		f.controls.Wait()
 		calls.Wait() // requests are over, so that these are only calls that lost
 		f.close()
 		l.close()

@@ -236,7 +236,7 @@ func (e *engine) documents(ctx context.Context, t *table, r *request) (*Answer, 
 func (s *searching) finish(answer *Answer, hits []merge.Merged) {
 	answer.Query = s.request.node.String()
 	answer.Harvest = s.harvest()
-	answer.Epochs = map[string]int64{}
+	answer.Epochs, answer.Layout = map[string]int64{}, s.table.layout.Topic
 	cursor := merge.Cursor{Epochs: make([]int64, len(s.parts))}
 	for i, p := range s.parts {
 		cursor.Epochs[i] = p.epoch

@@ -21,6 +21,8 @@ type Status struct {
 	Active       int           `json:"active"`  // searches under way
 	Waiting      int64         `json:"waiting"` // searches that wait for their turn
 	Writable     bool          `json:"writable"`
+
+	Control *ControlStatus `json:"control,omitempty"` // none: this layout serves for ever
 }
 
 // A ShardStatus is one of a shard.
@@ -52,6 +54,7 @@ func (s *server) status(c echo.Context) error {
 	allowed, no := s.hedges.Counts()
 	status := Status{Distribution: s.cfg.Distribution, Topic: t.layout.Topic, Placement: t.layout.Placement, Writable: t.log != nil,
 		Hedges: HedgeStatus{s.cfg.HedgeQuantile, s.cfg.HedgeBudget, allowed, no}, Active: s.searches.Inside(), Waiting: s.searches.Waiting()}
+	status.Control = s.fleet.controlStatus(t)
 	if refused != nil {
 		status.Refused = oneLine(refused)
 	}

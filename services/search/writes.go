@@ -31,6 +31,7 @@ type Written struct {
 	Offset  *int64           `json:"offset,omitempty"` // of a single document
 	Written int              `json:"written"`
 	Epochs  map[string]int64 `json:"epochs"` // by shard: whoever searches at these, or later, finds it; see min_epochs
+	Layout  string           `json:"layout"` // whose shards and epochs these are: its topic
 }
 
 // put writes a document under the id of the path.
@@ -65,11 +66,11 @@ func (s *server) remove(c echo.Context) error {
 
 func (s *server) writeOne(c echo.Context, r doclog.Record) error {
 	return s.writing(c, func(ctx context.Context, t *table) error {
-		results := t.log.writer.Write(ctx, doclog.Placed{Record: r, Partition: t.placed.Of(r.ID)})
+		results := t.acknowledged(t.log.writer.Write(ctx, doclog.Placed{Record: r, Partition: t.placed.Of(r.ID)}))
 		if err := s.outcome(results); err != nil {
 			return err
 		}
-		w := written(results)
+		w := t.written(results)
 		shard := int(results[0].Partition)
 		w.Shard, w.Offset = &shard, &results[0].Offset
 		return c.JSON(http.StatusOK, w)
@@ -87,11 +88,11 @@ func (s *server) bulk(c echo.Context) error {
 		for i, d := range documents {
 			records[i] = doclog.Placed{Record: doclog.Put(d), Partition: t.placed.Of(d.ID)}
 		}
-		results := t.log.writer.Write(ctx, records...)
+		results := t.acknowledged(t.log.writer.Write(ctx, records...))
 		if err := s.outcome(results); err != nil {
 			return err
 		}
-		return c.JSON(http.StatusOK, written(results))
+		return c.JSON(http.StatusOK, t.written(results))
 	})
 }
 
@@ -102,11 +103,11 @@ func (s *server) mark(c echo.Context) error {
 		return err
 	}
 	return s.writing(c, func(ctx context.Context, t *table) error {
-		results := t.log.writer.Mark(ctx, name)
+		results := t.acknowledged(t.log.writer.Mark(ctx, name))
 		if err := s.outcome(results); err != nil {
 			return err
 		}
-		return c.JSON(http.StatusOK, written(results))
+		return c.JSON(http.StatusOK, t.written(results))
 	})
 }
 
@@ -128,8 +129,13 @@ func (s *server) writing(c echo.Context, write func(context.Context, *table) err
 		return err
 	}
 	defer s.writes.Leave()
-	t := s.fleet.hold()
+	t, err := s.fleet.holdToWrite(ctx)
+	if err != nil {
+		return err
+	}
 	defer t.release()
+	ctx, cancel = context.WithTimeout(c.Request().Context(), s.cfg.WriteTimeout) // what it was held for is not the log's
+	defer cancel()
 	if t.log == nil {
 		return problem.New(http.StatusServiceUnavailable, "log-unavailable", "this root has no log: documents cannot be written here")
 	}
@@ -184,8 +190,8 @@ func some(numbers []int) []int {
 	return numbers
 }
 
-func written(results []doclog.Result) *Written {
-	w := &Written{Written: len(results), Epochs: map[string]int64{}}
+func (t *table) written(results []doclog.Result) *Written {
+	w := &Written{Written: len(results), Epochs: map[string]int64{}, Layout: t.layout.Topic}
 	for _, r := range results {
 		shard := strconv.Itoa(int(r.Partition))
 		w.Epochs[shard] = max(w.Epochs[shard], r.Offset+1)

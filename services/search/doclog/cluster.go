@@ -30,6 +30,7 @@ type Options struct {
 type Cluster struct {
 	topic   string
 	timeout time.Duration
+	options Options
 	client  sarama.Client
 	log     *slog.Logger
 }
@@ -64,8 +65,12 @@ func Open(o Options) (*Cluster, error) {
 	if err != nil {
 		return nil, fmt.Errorf("open the log: %w", err)
 	}
-	return &Cluster{topic: o.Topic, timeout: o.Timeout, client: client, log: o.Log}, nil
+	return &Cluster{topic: o.Topic, timeout: o.Timeout, options: o, client: client, log: o.Log}, nil
 }
+
+// Another is a connection of its own to the same topic. A broker answers the requests of a connection one after the other, and those of a
+// Follower wait for records: where one process reads several partitions, or also writes, each needs its own.
+func (c *Cluster) Another() (*Cluster, error) { return Open(c.options) }
 
 // unmeasured has the client library measure nothing: nobody reads it, it is in a registry of the whole process, whatever the configuration
 // says (FetchRequest.encode does not ask it), and a goroutine that nothing ends keeps it up to date.

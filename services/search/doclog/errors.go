@@ -28,6 +28,13 @@ type Unknown struct{ Cause error }
 func (e *Unknown) Error() string { return fmt.Sprintf("perhaps written: %v", e.Cause) }
 func (e *Unknown) Unwrap() error { return e.Cause }
 
+// Fenced says that somebody else goes on with the identity of an Appender, or that the brokers have forgotten it. Nothing of the request
+// is written, or will be.
+type Fenced struct{ Cause error }
+
+func (e *Fenced) Error() string { return fmt.Sprintf("another one writes in this place: %v", e.Cause) }
+func (e *Fenced) Unwrap() error { return e.Cause }
+
 // Causes of a refusal beside those of Kafka and of the caller's context.
 var (
 	ErrFull   = errors.New("too many writes are waiting")

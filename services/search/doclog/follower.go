@@ -62,6 +62,15 @@ func (c *Cluster) Oldest(partition int32) (int64, error) {
 	return offset, nil
 }
 
+// Newest is the offset behind the last record of a partition.
+func (c *Cluster) Newest(partition int32) (int64, error) {
+	offset, err := c.client.GetOffset(c.topic, partition, sarama.OffsetNewest)
+	if err != nil {
+		return -1, fmt.Errorf("ask where partition %d ends: %w", partition, err)
+	}
+	return offset, nil
+}
+
 // Follow reads until ctx ends, or Handle returns an error, or the log has lost what comes next: a *Gone. Whatever else happens is
 // tried again for ever.
 func (f *Follower) Follow(ctx context.Context) error {
@@ -86,6 +95,8 @@ func (f *Follower) Follow(ctx context.Context) error {
 			f.tell(nil)
 			n = 0
 			continue
+		case ctx.Err() != nil: // which is nothing that is wrong with the brokers
+			return ctx.Err()
 		}
 		identified = false // what answers next may be another cluster's, or a topic made anew
 		f.tell(err)

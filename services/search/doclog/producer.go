@@ -19,6 +19,7 @@ type producer struct {
 	id    int64
 	epoch int16
 	next  int32 // sequence number of the next record
+	fixed bool  // the identity is its holder's, who alone takes the next epoch; see Appender
 }
 
 // maxEpoch is the last epoch of an identity that a broker takes.
@@ -100,6 +101,9 @@ func (a *attempts) judge(code sarama.KError) error {
 			return a.giveUp(code)
 		}
 		return &Refused{code}
+	case fenced(code) && a.producer.fixed:
+		a.over = true
+		return &Fenced{code}
 	case fenced(code):
 		// What an earlier attempt has done is not known here: the broker has forgotten the producer, or another one has its identity.
 		a.producer.open = false
@@ -122,6 +126,9 @@ func (a *attempts) giveUp(err error) error {
 		return &Refused{err}
 	}
 	p := a.producer
+	if p.fixed {
+		return &Unknown{err}
+	}
 	p.next = 0
 	if p.epoch++; p.epoch > maxEpoch {
 		p.open = false
@@ -134,20 +141,29 @@ func (p *producer) identify(c *Cluster) error {
 	if p.open {
 		return nil
 	}
+	identity, err := c.Identify()
+	if err != nil {
+		return err
+	}
+	*p = producer{open: true, id: identity.ID, epoch: identity.Epoch}
+	return nil
+}
+
+// Identify gets an identity of a producer from a broker.
+func (c *Cluster) Identify() (ProducerIdentity, error) {
 	broker := c.client.LeastLoadedBroker()
 	if broker == nil {
-		return sarama.ErrOutOfBrokers
+		return ProducerIdentity{}, sarama.ErrOutOfBrokers
 	}
 	answer, err := broker.InitProducerID(&sarama.InitProducerIDRequest{Version: 4, ProducerID: -1, ProducerEpoch: -1, TransactionTimeout: c.timeout})
 	if err != nil {
 		_ = broker.Close()
-		return fmt.Errorf("get a producer id: %w", err)
+		return ProducerIdentity{}, fmt.Errorf("get a producer id: %w", err)
 	}
 	if answer.Err != sarama.ErrNoError {
-		return fmt.Errorf("get a producer id: %w", answer.Err)
+		return ProducerIdentity{}, fmt.Errorf("get a producer id: %w", answer.Err)
 	}
-	*p = producer{open: true, id: answer.ProducerID, epoch: answer.ProducerEpoch}
-	return nil
+	return ProducerIdentity{ID: answer.ProducerID, Epoch: answer.ProducerEpoch}, nil
 }
 
 // leader returns the partition's leader, connected. What fails here was not sent.

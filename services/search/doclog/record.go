@@ -28,6 +28,8 @@ type Record struct {
 	ID       string             // of the document, or the name of the mark
 	Document *document.Document // nil: there is none any more
 	Offset   int64              // where it was read
+	Value    []byte             // of a Control
+	Source   *Source            // where it was copied from; nil: it was not
 }
 
 // Bounds of what is written and read.
@@ -57,7 +59,12 @@ func encode(r Record) (*sarama.Record, error) {
 		return nil, err
 	}
 	encoded := &sarama.Record{Key: []byte(r.ID), Headers: []*sarama.RecordHeader{{Key: []byte(kindHeader), Value: []byte(r.Kind)}}}
+	if r.Source != nil {
+		encoded.Headers = append(encoded.Headers, r.Source.header())
+	}
 	switch {
+	case r.Kind == Seal || r.Kind == Fence || r.Kind == Control:
+		encoded.Key, encoded.Value = controlKey(r), controlValue(r)
 	case r.Kind == Mark:
 		encoded.Key, encoded.Value = []byte(markPrefix+r.ID), []byte("{}") // without a value it would be a deletion
 	case strings.HasPrefix(r.ID, markPrefix):
@@ -107,12 +114,21 @@ var errOtherKind = errors.New("the kind is not known here")
 // decode reads what encode wrote. Unknown kinds are those of newer writers.
 func decode(offset int64, r *sarama.Record) (Record, error) {
 	key, kind := string(r.Key), Document
+	var source *Source
 	for _, h := range r.Headers {
-		if string(h.Key) == kindHeader {
+		switch string(h.Key) {
+		case kindHeader:
 			kind = Kind(h.Value)
+		case sourceHeader:
+			var err error
+			if source, err = parseSource(string(h.Value)); err != nil {
+				return Record{}, err
+			}
 		}
 	}
 	switch {
+	case kind == Seal || kind == Fence || kind == Control:
+		return decodeControl(kind, key, offset, r.Value)
 	case kind == Mark:
 		name, is := strings.CutPrefix(key, markPrefix)
 		if !is {
@@ -126,13 +142,13 @@ func decode(offset int64, r *sarama.Record) (Record, error) {
 		return Record{}, err
 	}
 	if r.Value == nil {
-		return Record{Kind: Document, ID: key, Offset: offset}, nil
+		return Record{Kind: Document, ID: key, Offset: offset, Source: source}, nil
 	}
 	d, err := decodeDocument(r.Value)
 	if err == nil && d.ID != key {
 		err = errors.New("the id of the document is not its key")
 	}
-	return Record{Kind: Document, ID: key, Document: d, Offset: offset}, err
+	return Record{Kind: Document, ID: key, Document: d, Offset: offset, Source: source}, err
 }
 
 func decodeDocument(value []byte) (*document.Document, error) {

@@ -2,6 +2,7 @@ package endtoend
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"encoding/json"
 	"fmt"
@@ -31,8 +32,15 @@ import (
 const program = "ENDTOEND_PROGRAM"
 
 func TestMain(m *testing.M) {
-	if os.Getenv(program) == leaf.Program.Name {
+	switch os.Getenv(program) {
+	case leaf.Program.Name:
 		process.Main(leaf.Program, leaf.Run)
+		return
+	case search.Program.Name:
+		process.Main(search.Program, search.Run)
+		return
+	case driver:
+		drive()
 		return
 	}
 	kafkatest.Main(m)
@@ -42,6 +50,7 @@ func TestMain(m *testing.M) {
 type replica struct {
 	t           testing.TB
 	data, admin string
+	program     string // "": a leaf
 	env         []string
 	process     *exec.Cmd
 	said        bytes.Buffer
@@ -50,7 +59,7 @@ type replica struct {
 func (r *replica) start() {
 	r.t.Helper()
 	r.process = exec.Command(os.Args[0])
-	r.process.Env = append(append(os.Environ(), r.env...), program+"="+leaf.Program.Name)
+	r.process.Env = append(append(os.Environ(), r.env...), program+"="+cmp.Or(r.program, leaf.Program.Name))
 	r.process.Stderr = &r.said
 	if err := r.process.Start(); err != nil {
 		r.t.Fatal(err)

@@ -6,6 +6,15 @@
 //	- ${SEARCH_UPSTREAM_A}
 //	- 10.0.0.1:8108/9108,10.0.0.2:8108/9108
 //
+// Where documents may move to another layout while they are searched, the file names the topic in which that is decided, and, when there
+// is one, the other layout; see package control:
+//
+//	control: documents.layout
+//	next:
+//	  topic: documents-5
+//	  placement: jump
+//	  shards: [ … ]
+//
 // A shard is given by the address of its replicas, in any form of package upstream, or by a variable that holds one.
 package layout
 
@@ -40,12 +49,20 @@ type Layout struct {
 	Topic     string
 	Placement string
 	Shards    []upstream.Address
+	Control   string  // topic in which it is decided which layout serves; "": it is always this one
+	Next      *Layout // nil: there is none
 }
 
-type file struct {
+type section struct {
 	Topic     string   `yaml:"topic"`
 	Placement string   `yaml:"placement"`
 	Shards    []string `yaml:"shards"`
+}
+
+type file struct {
+	section `yaml:",inline"`
+	Control string   `yaml:"control"`
+	Next    *section `yaml:"next"`
 }
 
 // topicName is what Kafka takes for a topic.
@@ -61,8 +78,33 @@ func Parse(content []byte, lookup func(name string) (string, bool)) (*Layout, er
 	if err != nil {
 		return nil, fmt.Errorf("layout: %w", err)
 	}
-	l := &Layout{Topic: cmp.Or(f.Topic, "documents"), Placement: cmp.Or(f.Placement, Modulo)}
-	if !topicName.MatchString(l.Topic) || l.Topic == "." || l.Topic == ".." {
+	l, mistakes := f.section.layout(lookup)
+	wrong = append(wrong, mistakes...)
+	if f.Control != "" && (!isTopic(f.Control) || f.Control == l.Topic) {
+		wrong = append(wrong, fmt.Errorf("control: %q is not valid: want 1 to 249 letters, digits and . _ -, and another topic than that of the documents", short(f.Control)))
+	}
+	l.Control = f.Control
+	if f.Next != nil {
+		l.Next, mistakes = f.Next.layout(lookup)
+		for _, err := range mistakes {
+			wrong = append(wrong, fmt.Errorf("next: %w", err))
+		}
+		if l.Next.Topic == l.Topic || l.Control == "" || l.Control == l.Next.Topic {
+			wrong = append(wrong, errors.New("next: want another topic than that of now, and as control a third one, in which it is decided which of them serves"))
+		}
+	}
+	if len(wrong) > 0 {
+		return nil, fmt.Errorf("layout: %w", errors.Join(wrong...))
+	}
+	return l, nil
+}
+
+func isTopic(name string) bool { return topicName.MatchString(name) && name != "." && name != ".." }
+
+// layout checks a section.
+func (f section) layout(lookup func(string) (string, bool)) (l *Layout, wrong []error) {
+	l = &Layout{Topic: cmp.Or(f.Topic, "documents"), Placement: cmp.Or(f.Placement, Modulo)}
+	if !isTopic(l.Topic) {
 		wrong = append(wrong, fmt.Errorf("topic: %q is not valid: want 1 to 249 letters, digits and . _ -", short(l.Topic)))
 	}
 	if l.Placement != Modulo && l.Placement != Jump {
@@ -79,10 +121,7 @@ func Parse(content []byte, lookup func(name string) (string, bool)) (*Layout, er
 		}
 		l.Shards = append(l.Shards, address)
 	}
-	if len(wrong) > 0 {
-		return nil, fmt.Errorf("layout: %w", errors.Join(wrong...))
-	}
-	return l, nil
+	return l, wrong
 }
 
 var variable = regexp.MustCompile(`^\$\{([A-Z0-9_]+)\}$`)

@@ -19,8 +19,28 @@ import (
 type shard struct {
 	index *index.Index
 
-	mu    sync.Mutex // guards all below
-	marks map[string]bool
+	mu     sync.Mutex // guards all below
+	marks  map[string]bool
+	sealed bool // the partition has ended; see doclog.Seal
+}
+
+// read are the records of a batch that count: none is behind a seal.
+func (s *shard) read(records []doclog.Record) []doclog.Record {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	for i, r := range records {
+		if s.sealed {
+			return records[:i]
+		}
+		s.sealed = r.Kind == doclog.Seal
+	}
+	return records
+}
+
+func (s *shard) isSealed() bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.sealed
 }
 
 func (l *leaf) newShard() *shard {
@@ -130,8 +150,9 @@ func (l *leaf) begin(ctx context.Context, first bool) error {
 
 // apply applies a batch.
 func (l *leaf) apply(s *shard, b doclog.Batch) error {
-	changes := make([]index.Change, 0, len(b.Records))
-	for _, r := range b.Records {
+	records := s.read(b.Records)
+	changes := make([]index.Change, 0, len(records))
+	for _, r := range records {
 		if r.Kind == doclog.Document {
 			changes = append(changes, index.Change{Offset: r.Offset, ID: r.ID, Document: r.Document})
 		}
@@ -139,7 +160,7 @@ func (l *leaf) apply(s *shard, b doclog.Batch) error {
 	if err := s.index.Apply(changes); err != nil {
 		return err
 	}
-	for _, r := range b.Records { // before the epoch tells of them
+	for _, r := range records { // before the epoch tells of them
 		if r.Kind == doclog.Mark {
 			s.mark(r.ID)
 		}
@@ -215,6 +236,7 @@ func (l *leaf) restore(ctx context.Context, identity string) (*shard, error) {
 	for _, name := range h.Marks {
 		s.mark(name)
 	}
+	s.sealed = h.Sealed
 	l.metrics.written.WithLabelValues(snapshotLoaded).Inc()
 	l.mu.Lock()
 	l.snapshot, l.snapshotTime = h.Epoch, h.Current

@@ -75,7 +75,7 @@ func (l *leaf) saveShard(s *shard, identity string, current time.Time) (header, 
 	}
 	h := header{
 		Topic: l.cfg.Topic, Identity: identity, Partition: l.cfg.Partition, Epoch: view.Epoch(), Current: current,
-		Documents: known.Documents, Marks: s.listMarks(),
+		Documents: known.Documents, Marks: s.listMarks(), Sealed: s.isSealed(),
 	}
 	return h, writeSnapshot(l.cfg.Dir, h, view)
 }

@@ -41,6 +41,7 @@ type header struct {
 	Current   time.Time `json:"current"` // when the epoch was the end of the partition
 	Documents int64     `json:"documents"`
 	Marks     []string  `json:"marks"`
+	Sealed    bool      `json:"sealed,omitempty"` // the partition ends before the epoch
 }
 
 // writeSnapshot writes the documents of a view.
