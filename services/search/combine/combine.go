@@ -19,19 +19,24 @@ type Found struct {
 // Combine evaluates a query of words with AND and OR over the lists of its words, in preorder. The documents ascend by offset.
 //
 // Scores are added in preorder over all words that a document has, from the left, as an index that has the whole query does: floating
-// point sums depend on their order, and these are equal to the last bit.
+// point sums depend on their order, and these are equal to the last bit. A word below an AND counts where the AND matches.
 func Combine(n *query.Node, lists []wire.Postings) []Found {
-	c := combination{lists: lists}
+	c := combination{lists: lists, within: make([][][]int64, len(lists))}
 	matching := c.match(n)
 	found := make([]Found, len(matching))
 	for i, offset := range matching {
 		found[i].Offset = offset
 	}
-	for _, list := range lists {
-		next := 0
+	for word, list := range lists {
+		counts := list.Offsets
+		for _, and := range c.within[word] {
+			counts = intersect(counts, and)
+		}
+		place, next := 0, 0
 		for i := range found {
 			var has bool
-			if next, has = seek(list.Offsets, next, found[i].Offset); has {
+			if place, has = seek(counts, place, found[i].Offset); has {
+				next, _ = seek(list.Offsets, next, found[i].Offset)
 				found[i].Score += list.Scores[next]
 			}
 		}
@@ -40,8 +45,9 @@ func Combine(n *query.Node, lists []wire.Postings) []Found {
 }
 
 type combination struct {
-	lists []wire.Postings
-	word  int // the next one, in preorder
+	lists  []wire.Postings
+	word   int         // the next one, in preorder
+	within [][][]int64 // for each word, what the ANDs match that it is a part of
 }
 
 func (c *combination) match(n *query.Node) []int64 {
@@ -50,6 +56,7 @@ func (c *combination) match(n *query.Node) []int64 {
 		c.word++
 		return list
 	}
+	first := c.word
 	var all []int64
 	for i, child := range n.Nodes {
 		switch matching := c.match(child); {
@@ -59,6 +66,11 @@ func (c *combination) match(n *query.Node) []int64 {
 			all = intersect(all, matching)
 		default:
 			all = unite(all, matching)
+		}
+	}
+	if n.Kind == query.And {
+		for word := first; word < c.word; word++ {
+			c.within[word] = append(c.within[word], all)
 		}
 	}
 	return all

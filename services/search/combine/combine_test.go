@@ -30,6 +30,10 @@ func TestListsAreIntersectedAndUnited(t *testing.T) {
 	if got := fmt.Sprint(Combine(either, []wire.Postings{cat, dog})); got != "[{1 1} {2 2.5} {3 0.25} {4 3} {7 4.125} {9 1}]" {
 		t.Error(got)
 	}
+	joined := &query.Node{Kind: query.Or, Nodes: []*query.Node{both, term("cat")}}
+	if got := fmt.Sprint(Combine(joined, []wire.Postings{cat, dog, cat})); got != "[{1 1} {2 4.5} {4 3} {7 8.125}]" {
+		t.Error(got)
+	}
 	if got := fmt.Sprint(Combine(term("cat"), []wire.Postings{cat})); got != "[{1 1} {2 2} {4 3} {7 4}]" {
 		t.Error(got)
 	}
@@ -63,6 +67,21 @@ func matches(n *query.Node, has []bool, word *int) bool {
 	return result
 }
 
+// counting tells of each word whether it counts for one document: all ANDs that it is a part of match.
+func counting(n *query.Node, has []bool, counts bool, word int) []bool {
+	if n.Kind == query.Term {
+		return []bool{counts && has[word]}
+	}
+	if ahead := word; n.Kind == query.And && !matches(n, has, &ahead) {
+		counts = false
+	}
+	var all []bool
+	for _, child := range n.Nodes {
+		all = append(all, counting(child, has, counts, word+len(all))...)
+	}
+	return all
+}
+
 func TestAnyQueryFindsWhatOneDocumentAfterTheOtherWould(t *testing.T) {
 	rapid.Check(t, func(r *rapid.T) {
 		n := tree(r, 3)
@@ -78,9 +97,11 @@ func TestAnyQueryFindsWhatOneDocumentAfterTheOtherWould(t *testing.T) {
 		for offset := range int64(41) {
 			has, score := make([]bool, len(lists)), 0.0
 			for i, list := range lists {
-				if at := slices.Index(list.Offsets, offset); at >= 0 {
-					has[i] = true
-					score += list.Scores[at]
+				has[i] = slices.Contains(list.Offsets, offset)
+			}
+			for i, counts := range counting(n, has, true, 0) {
+				if counts {
+					score += lists[i].Scores[slices.Index(lists[i].Offsets, offset)]
 				}
 			}
 			if word := 0; matches(n, has, &word) {

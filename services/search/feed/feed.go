@@ -37,10 +37,10 @@ type Progress struct {
 
 // States of a feed.
 const (
-	Asking  = "asking"  // whether the corpus is in
-	Feeding = "feeding" //
-	Done    = "done"    // it is in, by this feed
-	Known   = "known"   // it was in
+	Asking  = "asking" // whether the corpus is in
+	Feeding = "feeding"
+	Done    = "done"  // it is in, by this feed
+	Known   = "known" // it was in
 )
 
 // feed brings a corpus in.

@@ -57,10 +57,9 @@ type andMatcher struct {
 	clock    *clock
 }
 
-func newAndMatcher(children []matcher, c *clock) *andMatcher {
-	m := &andMatcher{children: children, clock: c}
+func (m *andMatcher) begin(children []matcher) {
+	m.children = children
 	m.seek(1)
-	return m
 }
 
 func (m *andMatcher) seek(target uint64) uint64 {

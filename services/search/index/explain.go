@@ -20,16 +20,21 @@ func (v *View) Explain(plan wire.Plan, id string) (wire.Explanation, error) {
 	if err != nil {
 		return wire.Explanation{}, err
 	}
-	p := t.compile(context.Background(), &plan)
+	p := (&compiler{plan: &plan, taken: t, apart: true}).compile(context.Background())
 	matches := p.seek(number) == number
 	explained := wire.Explanation{About: "does not match " + plan.Query.String()}
 	for i := range p.leaves {
 		l := &p.leaves[i]
-		if l.scorer.seek(number) != number {
-			explained.Parts = append(explained.Parts, wire.Explanation{About: l.node.String() + " is not in " + fieldAbout[l.field]})
-			continue
+		var part wire.Explanation
+		switch there := l.scorer.seek(number) == number; {
+		case !there:
+			part.About = l.node.String() + " is not in " + fieldAbout[l.field]
+		case matches && !l.counts(number):
+			part.About = l.node.String() + " is in " + fieldAbout[l.field] + ", but not all that AND joins to it"
+		default:
+			part = l.about(l.node, l.frequency(), found.length(l.field))
 		}
-		explained.Parts = append(explained.Parts, l.about(l.node, l.frequency(), found.length(l.field)))
+		explained.Parts = append(explained.Parts, part)
 	}
 	if matches {
 		explained.Score, explained.About = p.score(number, found), "sum, in the order of the query, for "+plan.Query.String()

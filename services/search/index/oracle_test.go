@@ -208,13 +208,19 @@ func (o *oracle) matches(n *query.Node) []bool {
 	return result
 }
 
-// scores adds up the leaves that are not below a NOT, in preorder.
-func (o *oracle) scores(n *query.Node, into []float64) {
+// scores adds up the leaves that are not below a NOT, in preorder, for documents that all ANDs above a leaf match.
+func (o *oracle) scores(n *query.Node, counts []bool, into []float64) {
 	if n.Kind == query.Not {
 		return
 	}
+	if n.Kind == query.And {
+		counts = slices.Clone(counts)
+		for i, is := range o.matches(n) {
+			counts[i] = counts[i] && is
+		}
+	}
 	for _, child := range n.Nodes {
-		o.scores(child, into)
+		o.scores(child, counts, into)
 	}
 	if !n.Scores() {
 		return
@@ -226,7 +232,7 @@ func (o *oracle) scores(n *query.Node, into []float64) {
 	average := float64(total) / float64(len(o.documents))
 	tf, idf := o.frequencies(n)
 	for i := range into {
-		if tf[i] > 0 {
+		if tf[i] > 0 && counts[i] {
 			length := float64(o.documents[i].length(n.Field))
 			into[i] += float64(idf * (tf[i] * (1.2 + 1) / (tf[i] + float64(1.2*(1-0.75+float64(0.75*(length/average)))))))
 		}
@@ -243,7 +249,7 @@ type found struct {
 // search returns all hits in order, and the number of matching documents by label and value.
 func (o *oracle) search(q *query.Node) ([]found, map[string]map[string]int) {
 	scores := make([]float64, len(o.documents))
-	o.scores(q, scores)
+	o.scores(q, slices.Repeat([]bool{true}, len(scores)), scores)
 	hits, facets := []found{}, map[string]map[string]int{"pos": {}, "topic": {}}
 	for i, is := range o.matches(q) {
 		if !is {

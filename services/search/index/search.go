@@ -3,6 +3,7 @@ package index
 import (
 	"context"
 	"fmt"
+	"slices"
 
 	"github.com/flotilla-dev/flotilla/services/search/query"
 	"github.com/flotilla-dev/flotilla/services/search/wire"
@@ -63,7 +64,19 @@ type program struct {
 type leaf struct {
 	scorer
 	weighing
-	node *query.Node
+	node   *query.Node
+	within []*andMatcher // that it is a part of
+}
+
+// counts tells whether the leaf adds to the score of the version at which the program stands: it is there, and so is all that is wanted
+// together with it.
+func (l *leaf) counts(number uint64) bool {
+	for _, and := range l.within {
+		if and.number != number {
+			return false
+		}
+	}
+	return l.scorer.seek(number) == number
 }
 
 // compiler makes a program of a plan, node by node in preorder.
@@ -71,16 +84,20 @@ type compiler struct {
 	plan    *wire.Plan
 	taken   *taken
 	program *program
-	scoring int // the next scoring node
-	label   int // the next label node
-	negated int // depth of NOTs
-	choices int // depth of ORs
-	ahead   int // depth of ANDs below an OR
+	apart   bool          // leaves score by themselves, so that they can be asked for versions that the program does not match
+	scoring int           // the next scoring node
+	label   int           // the next label node
+	negated int           // depth of NOTs
+	within  []*andMatcher // that the node is a part of
 }
 
 func (t *taken) compile(ctx context.Context, plan *wire.Plan) *program {
-	c := compiler{plan: plan, taken: t, program: &program{clock: &clock{ctx: ctx}}}
-	c.program.matcher = c.node(plan.Query)
+	return (&compiler{plan: plan, taken: t}).compile(ctx)
+}
+
+func (c *compiler) compile(ctx context.Context) *program {
+	c.program = &program{clock: &clock{ctx: ctx}}
+	c.program.matcher = c.node(c.plan.Query)
 	return c.program
 }
 
@@ -92,14 +109,12 @@ func (c *compiler) node(n *query.Node) matcher {
 	case query.All:
 		return newAllMatcher(c.taken.table)
 	case query.And:
-		if c.choices > 0 {
-			c.ahead++
-			defer func() { c.ahead-- }()
-		}
-		return newAndMatcher(c.children(n), c.program.clock)
+		and := &andMatcher{clock: c.program.clock}
+		c.within = append(c.within, and)
+		and.begin(c.children(n))
+		c.within = c.within[:len(c.within)-1]
+		return and
 	case query.Or:
-		c.choices++
-		defer func() { c.choices-- }()
 		return newOrMatcher(c.children(n))
 	case query.Not:
 		c.negated++
@@ -126,12 +141,10 @@ func (c *compiler) leaf(n *query.Node) matcher {
 		return s
 	}
 	scores := s
-	if c.ahead > 0 {
-		// An AND looks for its next match beyond the one that an OR above it has now, and takes its leaves along. Every leaf that
-		// a document has adds to its score, whether its AND matches or not: so these need to stand by themselves.
+	if c.apart {
 		scores = c.scorer(n, words, lists)
 	}
-	c.program.leaves = append(c.program.leaves, leaf{scorer: scores, weighing: weigh(c.plan, n, words), node: n})
+	c.program.leaves = append(c.program.leaves, leaf{scorer: scores, weighing: weigh(c.plan, n, words), node: n, within: slices.Clone(c.within)})
 	return s
 }
 
@@ -159,7 +172,7 @@ func (p *program) score(number uint64, v *version) float64 {
 	sum := 0.0
 	for i := range p.leaves {
 		l := &p.leaves[i]
-		if l.scorer.seek(number) == number {
+		if l.counts(number) {
 			sum += l.score(l.frequency(), v.length(l.field))
 		}
 	}
