@@ -9,12 +9,12 @@ import (
 // documentSearch is a search over documents in three shards of two replicas each. The log has
 // a partition for each shard, and is the truth:
 //
-//	reader, writer → search ─→ searchleaf-a ─→ kafka: partition 0
-//	                   │  ├──→ searchleaf-b ──↗         1
-//	                   │  └──→ searchleaf-c ─↗          2
-//	searchfeed ────────┘  └──→ kafka: what is written
+//	reader → edge (TLS) ─→ search ─→ searchleaf-a ─→ kafka: partition 0
+//	                         │  ├──→ searchleaf-b ──↗         1
+//	                         │  └──→ searchleaf-c ─↗          2
+//	searchfeed, writer ──────┘  └──→ kafka: what is written
 //
-// Both replicas of a root are reached by their own addresses.
+// Writers reach the roots by their own addresses: the edge lets nobody write.
 func documentSearch() []topology.Service {
 	return []topology.Service{
 		kafka(),

@@ -7,6 +7,8 @@ import "github.com/flotilla-dev/flotilla/infra/local/internal/topology"
 //	browser → edge (TLS) → cache (TLS) → dictionary (TLS) → content, once, for the data
 //	                         └──────────→ redis: purges and shared limits
 //	                           redismetrics ↗  its state, for Prometheus
+//
+// With the group "search", whose roots the edge serves too, the edge starts when they are ready.
 func servingPath() []topology.Service {
 	return []topology.Service{
 		{
@@ -67,6 +69,7 @@ func servingPath() []topology.Service {
 				"TLS_CERT_FILE":           `{{pki "edge/tls.crt"}}`,
 				"TLS_KEY_FILE":            `{{pki "edge/tls.key"}}`,
 			},
+			With:      map[string]map[string]string{"search": {"EDGE_UPSTREAM_SEARCH": `{{endpoints "search"}}`}},
 			Datagrams: &topology.Datagrams{Name: "http3", Variable: "EDGE_HTTP3_ADDR", Public: "https"},
 		},
 	}

@@ -182,6 +182,29 @@ func TestAWrongCommandLineIsExitTwo(t *testing.T) {
 	}
 }
 
+// The edge serves the search where there is one, and does without it where there is none.
+func TestTheEdgeServesTheSearchWhenItIsChosen(t *testing.T) {
+	t.Parallel()
+	for chosen, want := range map[string]bool{"search": true, "all": true, "legacy": false} {
+		rows, err := choose([]string{chosen})
+		if err != nil {
+			t.Fatal(err)
+		}
+		r, err := resolve(session{definition: definition{table: rows, common: common()}, root: "../..", dir: "/fleet"})
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, p := range r.Processes {
+			if is := p.Env["EDGE_UPSTREAM_SEARCH"]; p.Service == "edge" && (is == "file:/fleet/endpoints/search") != want {
+				t.Errorf("%s: %s has EDGE_UPSTREAM_SEARCH=%q", chosen, p.Name, is)
+			}
+		}
+		if address := urls(rows)(map[string]int{"https": 1234})["search"]; (address == "https://search.localhost:1234/") != want {
+			t.Errorf("%s: the search is said to be at %q", chosen, address)
+		}
+	}
+}
+
 func TestAGroupComesWithWhatItNeeds(t *testing.T) {
 	t.Parallel()
 	for _, c := range []struct {

@@ -8,6 +8,7 @@ import (
 	"os"
 	"os/signal"
 	"path/filepath"
+	"slices"
 	"strings"
 	"syscall"
 	"time"
@@ -98,17 +99,24 @@ func (c *upCommand) config(s session) fleet.Config {
 			{Name: "https", Port: c.HTTPSPort, Datagrams: true, Flag: "https-port"},
 			{Name: "http", Port: c.HTTPPort, Flag: "http-port"},
 		},
-		URLs: urls, CA: filepath.Join(s.dir, "pki", "ca.crt"),
+		URLs: urls(s.table), CA: filepath.Join(s.dir, "pki", "ca.crt"),
 		Real: c.Backends == "real", Environ: environ(os.Environ()), Prepare: s.prepare(s.dir),
 		ReadyTimeout: c.Timeout, Settle: settle,
 	}
 }
 
-// urls are the addresses that people use.
-func urls(ports map[string]int) map[string]string {
-	return map[string]string{
-		"dictionary": fmt.Sprintf("https://dictionary.localhost:%d/dog", ports["https"]),
-		"redirect":   fmt.Sprintf("http://dictionary.localhost:%d/dog", ports["http"]),
+// urls are the addresses that people use, of a table.
+func urls(table []topology.Service) func(ports map[string]int) map[string]string {
+	searched := slices.ContainsFunc(table, func(s topology.Service) bool { return s.Name == "search" })
+	return func(ports map[string]int) map[string]string {
+		all := map[string]string{
+			"dictionary": fmt.Sprintf("https://dictionary.localhost:%d/dog", ports["https"]),
+			"redirect":   fmt.Sprintf("http://dictionary.localhost:%d/dog", ports["http"]),
+		}
+		if searched {
+			all["search"] = fmt.Sprintf("https://search.localhost:%d/", ports["https"])
+		}
+		return all
 	}
 }
 

@@ -13,7 +13,7 @@ const Program = "pki"
 // above the variables.
 type Config struct {
 	Dir        string        `env:"PKI_DIR" envDefault:".flotilla/pki" doc:"directory of pki dir, show and trust"`
-	EdgeHosts  []string      `env:"PKI_EDGE_HOSTS" envDefault:"localhost,*.localhost,dictionary.localhost,edge,127.0.0.1,::1" doc:"names and loopback addresses of the edge's certificate"`
+	EdgeHosts  []string      `env:"PKI_EDGE_HOSTS" envDefault:"localhost,*.localhost,dictionary.localhost,search.localhost,edge,127.0.0.1,::1" doc:"names and loopback addresses of the edge's certificate"`
 	Services   []string      `env:"PKI_SERVICES" envDefault:"dictionary,cache,legacy" doc:"internal services, each gets a certificate under the internal CA"`
 	Secrets    []string      `env:"PKI_SECRETS" envDefault:"edge-tickets,config-token,git-push-token,git-hook-secret,guestbook-database,shards-token" doc:"random secrets (256 bits, in hexadecimal): what replicas of a program share, and tokens; in a directory also as directory/name"`
 	Namespace  string        `env:"PKI_NAMESPACE" envDefault:"flotilla" doc:"Kubernetes namespace in the services' names; pki secret writes to its pod's own namespace and uses that"`

@@ -65,7 +65,7 @@ func TestEveryNameOfTheEdgeIsVerified(t *testing.T) {
 	dir := t.TempDir()
 	ensure(t, dir, testPlan(t))
 	b, edge := load(t, dir, Edge)
-	for _, host := range []string{"localhost", "dictionary.localhost", "console.localhost", "edge", "127.0.0.1", "::1"} {
+	for _, host := range []string{"localhost", "dictionary.localhost", "search.localhost", "console.localhost", "edge", "127.0.0.1", "::1"} {
 		if _, err := edge.cert.Verify(x509.VerifyOptions{Roots: roots(t, b.CA), DNSName: host}); err != nil {
 			t.Errorf("%s: %v", host, err)
 		}

@@ -55,6 +55,11 @@ func waits(fleet Fleet, p Process, host string) bool {
 	})
 }
 
+// unawaited are the variables that name somebody whom a process does not wait for, and why.
+var unawaited = map[string]string{
+	"EDGE_UPSTREAM_SEARCH": "the edge's routes call it optional: the dictionary is served whether there is a search or not",
+}
+
 // checkWaits: where the start is gated, a process waits for those it calls.
 func checkWaits(fleet Fleet) []Finding {
 	gated := slices.ContainsFunc(fleet.Processes, func(p Process) bool { return len(p.Waits) > 0 })
@@ -63,6 +68,9 @@ func checkWaits(fleet Fleet) []Finding {
 	}
 	return each(fleet, func(p Process, f *findings) {
 		for _, t := range p.targets() {
+			if _, may := unawaited[t.variable]; may {
+				continue
+			}
 			if t.host != p.Name && !waits(fleet, p, t.host) {
 				f.add("wait until it is healthy", "it calls %s (%s) and waits for %s only", t.host, t.variable, strings.Join(p.Waits, ", "))
 			}

@@ -9,6 +9,9 @@ import (
 	"github.com/flotilla-dev/flotilla/internal/problem"
 )
 
+// PassedMethods are those that gateways pass on, as a value of Allow.
+const PassedMethods = "GET, HEAD, POST, PUT, PATCH, DELETE, OPTIONS"
+
 // Refusal is the answer that a problem makes: the beginning of its head, to which the
 // gateway adds what else it says, and its body.
 func Refusal(p *problem.Problem) (head, body []byte) {
@@ -21,8 +24,8 @@ func Refusal(p *problem.Problem) (head, body []byte) {
 	if after := p.RetryAfterSeconds(); after != "" {
 		head = append(head, "Retry-After: "+after+"\r\n"...)
 	}
-	if p.Status == http.StatusMethodNotAllowed {
-		head = append(head, "Allow: GET, HEAD, POST, PUT, PATCH, DELETE, OPTIONS\r\n"...)
+	if p.Allow != "" {
+		head = append(head, "Allow: "+p.Allow+"\r\n"...)
 	}
 	return head, body
 }

@@ -25,6 +25,7 @@ type Problem struct {
 	Status     int            // of HTTP
 	Detail     string         // about this occurrence
 	RetryAfter time.Duration  // when > 0, sent as Retry-After in whole seconds, rounded up
+	Allow      string         // when set, sent as Allow, which every 405 has (RFC 9110, 15.5.6)
 	Extra      map[string]any // extension members
 }
 
@@ -88,6 +89,9 @@ func (p *Problem) Write(w http.ResponseWriter) {
 	}
 	if after := p.RetryAfterSeconds(); after != "" {
 		h.Set("Retry-After", after)
+	}
+	if p.Allow != "" {
+		h.Set("Allow", p.Allow)
 	}
 	h.Del("Content-Length")
 	w.WriteHeader(p.Status)

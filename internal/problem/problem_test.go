@@ -24,6 +24,18 @@ func TestWriteIsAProblemDocument(t *testing.T) {
 	}
 }
 
+func TestAnAnswerSaysWhatIsAllowed(t *testing.T) {
+	p := problem.New(405, "method-not-allowed", "x")
+	p.Allow = "GET, HEAD"
+	for want, p := range map[string]*problem.Problem{"GET, HEAD": p.With("a", 1), "": problem.New(404, "none", "x")} {
+		w := httptest.NewRecorder()
+		p.Write(w)
+		if got := w.Header().Get("Allow"); got != want {
+			t.Errorf("%d: Allow %q, want %q", p.Status, got, want)
+		}
+	}
+}
+
 func TestExtensionsCannotReplaceMembers(t *testing.T) {
 	b, err := json.Marshal(problem.New(400, "bad", "x").With("status", 200))
 	if err != nil {

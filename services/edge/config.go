@@ -28,7 +28,7 @@ var Program = process.Program{
 		{Name: "http", Number: ports.EdgeHTTP, Protocol: "tcp"},
 		{Name: "http3", Number: ports.Of("edge").Data, Protocol: "udp"},
 	},
-	Families: map[string]string{routes.Prefix: "values that the file of routes refers to as ${EDGE_UPSTREAM_…}; the built-in one needs EDGE_UPSTREAM_CACHE"},
+	Families: map[string]string{routes.Prefix: "values that the file of routes refers to as ${EDGE_UPSTREAM_…}; the built-in one needs EDGE_UPSTREAM_CACHE, and serves search.localhost with EDGE_UPSTREAM_SEARCH"},
 	Calls:    []string{"upstreams of its routes: HTTP/1.1, with or without TLS"},
 	Defaults: map[string]string{"RETRY_MIN_PER_SECOND": "10"}, // all of the fleet's traffic passes here
 	Renamed: map[string]string{
@@ -68,7 +68,7 @@ type Config struct {
 	MinRateGrace     time.Duration `env:"EDGE_MIN_RATE_GRACE" envDefault:"10s" doc:"time that a body has before EDGE_MIN_RATE counts"`
 	UpgradeIdle      time.Duration `env:"EDGE_UPGRADE_IDLE" envDefault:"10m" doc:"how long an upgraded connection (WebSocket) may be silent in both directions"`
 
-	FirstReplicas  time.Duration `env:"EDGE_FIRST_REPLICAS" envDefault:"45s" doc:"how long a new edge is not ready while an upstream has no usable replica; a cluster's DNS may deny a name for 30 s that it was asked for too early"`
+	FirstReplicas  time.Duration `env:"EDGE_FIRST_REPLICAS" envDefault:"45s" doc:"how long a new edge is not ready while an upstream that is not optional has no usable replica; a cluster's DNS may deny a name for 30 s that it was asked for too early"`
 	ConnectTimeout time.Duration `env:"EDGE_CONNECT_TIMEOUT" envDefault:"1s" doc:"for a connection to an upstream, with its TLS handshake"`
 	AnswerTimeout  time.Duration `env:"EDGE_ANSWER_TIMEOUT" envDefault:"30s" doc:"until the head of an upstream's answer, where the route says nothing else; past it is 504"`
 	StreamIdle     time.Duration `env:"EDGE_STREAM_IDLE" envDefault:"60s" doc:"between two pieces of an upstream's answer, and for an upstream to take a piece of a body"`

@@ -154,7 +154,7 @@ func (c *conn) route() (*route, *problem.Problem) {
 	if wrong := unacceptable(string(c.Request.Method)); wrong != nil {
 		return nil, wrong
 	}
-	return s.find(c.known.host, string(c.Request.Target))
+	return s.find(c.known.host, string(c.Request.Target), string(c.Request.Method))
 }
 
 // persists tells whether both sides want the connection to live on.

@@ -60,9 +60,9 @@ func (e *edge) announce(http3 bool) {
 	}
 }
 
-// find returns the route of a request. sni is the server name of the handshake,
-// or "". The site is the one that host was found in.
-func (s *site) find(host *routes.Host, target string) (*route, *problem.Problem) {
+// find returns the route of a request, also when it does not take the method. The
+// site is the one that host was found in.
+func (s *site) find(host *routes.Host, target, method string) (*route, *problem.Problem) {
 	path := target
 	for i := range len(path) {
 		if path[i] == '?' {
@@ -78,10 +78,21 @@ func (s *site) find(host *routes.Host, target string) (*route, *problem.Problem)
 	if r == nil {
 		return nil, problem.New(http.StatusNotFound, "no-route", "this host has nothing at that path")
 	}
-	return s.routes[r.Index], nil
+	bound := s.routes[r.Index]
+	if !r.Allows(method) {
+		return bound, notAllowed("from here this path can be asked with "+bound.methods+" only", bound.methods)
+	}
+	return bound, nil
 }
 
-// host returns the virtual host of a Host field.
+func notAllowed(detail, allow string) *problem.Problem {
+	p := problem.New(http.StatusMethodNotAllowed, "method-not-allowed", detail)
+	p.Allow = allow
+	return p
+}
+
+// host returns the virtual host of a Host field. sni is the server name of the
+// handshake, or "".
 func (e *edge) host(s *site, field, sni string) (*routes.Host, *problem.Problem) {
 	name, ok := routes.HostName(field)
 	if !ok {
@@ -106,7 +117,7 @@ func (e *edge) host(s *site, field, sni string) (*routes.Host, *problem.Problem)
 func unacceptable(method string) *problem.Problem {
 	switch method {
 	case http.MethodConnect, http.MethodTrace:
-		return problem.New(http.StatusMethodNotAllowed, "method-not-allowed", "this server does not do "+method)
+		return notAllowed("this server does not do "+method, front.PassedMethods)
 	}
 	return nil
 }

@@ -131,7 +131,7 @@ func (s *stream) route() (*route, *problem.Problem) {
 	if len(s.r.RequestURI) > h1.MaxTarget {
 		return nil, problem.New(h1.ErrTargetLength.Status, h1.ErrTargetLength.Name, h1.ErrTargetLength.Detail)
 	}
-	return site.find(host, s.r.RequestURI)
+	return site.find(host, s.r.RequestURI, s.r.Method)
 }
 
 // serverName is the SNI of a connection, in the form of host names.

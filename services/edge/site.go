@@ -7,6 +7,7 @@ import (
 	"log/slog"
 	"slices"
 	"strconv"
+	"strings"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -30,8 +31,10 @@ type site struct {
 type route struct {
 	label    string
 	upstream *hop.Upstream
+	optional bool // an edge is ready without the upstream
 	timeout  time.Duration
-	limit    int64 // of a request body
+	limit    int64  // of a request body
+	methods  string // that may be used, as a value of Allow
 	durations
 }
 
@@ -123,8 +126,13 @@ func (s *sites) forget(fresh []*runningUpstream) {
 
 func (s *sites) bind(table *routes.Table, byName map[string]*hop.Upstream) *site {
 	bound := &site{table: table, routes: make([]*route, len(table.Routes))}
+	optional := map[string]bool{}
+	for _, u := range table.Upstreams {
+		optional[u.Name] = u.Optional
+	}
 	for i, r := range table.Routes {
-		b := &route{label: r.Label, upstream: byName[r.Upstream], timeout: r.Timeout, limit: r.BodyLimit}
+		b := &route{label: r.Label, upstream: byName[r.Upstream], optional: optional[r.Upstream], timeout: r.Timeout, limit: r.BodyLimit}
+		b.methods = strings.Join(r.Methods, ", ")
 		if b.timeout == 0 {
 			b.timeout = s.cfg.AnswerTimeout
 		}
@@ -205,9 +213,17 @@ func (s *sites) retire(used map[routes.Upstream]*runningUpstream) {
 	}
 }
 
-// wait returns when every upstream has a usable replica, or ctx ends.
+// wait returns when every upstream has a usable replica, or ctx ends. An optional
+// one gets little time: enough to be found by an edge that takes the place of
+// another, and not so much that the others wait for what is not there.
 func (s *sites) wait(ctx context.Context) error {
+	little, cancel := context.WithTimeout(ctx, settle)
+	defer cancel()
 	for _, r := range s.current.Load().routes {
+		if r.optional {
+			_ = r.upstream.Wait(little) // without it its routes answer 503
+			continue
+		}
 		if err := r.upstream.Wait(ctx); err != nil {
 			return err
 		}

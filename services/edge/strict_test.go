@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"github.com/flotilla-dev/flotilla/internal/front/fronttest"
+	"github.com/flotilla-dev/flotilla/internal/problem"
 )
 
 func TestAmbiguousRequestsAreRefusedAndReachNobody(t *testing.T) {
@@ -32,6 +33,9 @@ func TestAmbiguousRequestsAreRefusedAndReachNobody(t *testing.T) {
 		if !strings.Contains(answer, "Content-Type: application/problem+json\r\n") {
 			t.Errorf("%s: the answer is no problem", name)
 		}
+		if c.Status == 405 && !strings.Contains(answer, "\r\nAllow: GET, HEAD, POST, ") {
+			t.Errorf("%s: what would be right is not said", name)
+		}
 		if c.Status == 400 && !strings.Contains(answer, "Connection: close\r\n") && !strings.Contains(c.Raw, "%") && !strings.Contains(c.Raw, "..") {
 			t.Errorf("%s: the connection is kept", name)
 		}
@@ -39,6 +43,50 @@ func TestAmbiguousRequestsAreRefusedAndReachNobody(t *testing.T) {
 	if n := reached.Load(); n > 0 {
 		t.Errorf("%d of them reached the upstream", n)
 	}
+}
+
+// What a route does not take never reaches the upstream, whatever the protocol. A refused body does not spoil the
+// connection for what comes next.
+func TestARouteTakesOnlyItsMethods(t *testing.T) {
+	t.Parallel()
+	var asked atomic.Value
+	f := start(t, settings{routes: `
+upstreams: {app: {address: "${EDGE_UPSTREAM_APP}"}}
+hosts: [{names: [a.localhost], routes: [{path: /read/, upstream: app, methods: [GET, HEAD]}, {path: /all/, upstream: app}, {path: /, exact: true, upstream: app}]}]
+`}, backend(t, func(_ http.ResponseWriter, r *http.Request) { asked.Store(r.Method + " " + r.URL.Path) }))
+	each(t, f, func(t *testing.T, c *http.Client, _ string) {
+		for _, x := range []struct {
+			method, path string
+			status       int
+			allow        string
+		}{
+			{"GET", "/read/a", 200, ""}, {"HEAD", "/read/a", 200, ""}, {"GET", "/", 200, ""}, {"PUT", "/all/a", 200, ""},
+			{"PUT", "/read/a", 405, "GET, HEAD"}, {"POST", "/read/%61", 405, "GET, HEAD"}, {"DELETE", "/read/a", 405, "GET, HEAD"},
+			{"OPTIONS", "/read/a", 405, "GET, HEAD"}, {"MKCOL", "/read/a", 405, "GET, HEAD"}, {"get", "/read/a", 405, "GET, HEAD"},
+			{"TRACE", "/all/a", 405, "GET, HEAD, POST, PUT, PATCH, DELETE, OPTIONS"},
+			{"GET", "/read", 404, ""}, {"GET", "/x", 404, ""}, {"GET", "//", 404, ""},
+		} {
+			asked.Store("")
+			var payload io.Reader = http.NoBody
+			if x.method == "PUT" || x.method == "POST" {
+				payload = strings.NewReader("{}")
+			}
+			q, err := http.NewRequest(x.method, "https://a.localhost"+x.path, payload)
+			check(t, err)
+			r, err := c.Do(q)
+			text := body(t, r, err)
+			if r.StatusCode != x.status || r.Header.Get("Allow") != x.allow {
+				t.Errorf("%s %s: %d, Allow %q, want %d and %q", x.method, x.path, r.StatusCode, r.Header.Get("Allow"), x.status, x.allow)
+			}
+			reached, _ := asked.Load().(string)
+			if reached != "" != (x.status == 200) {
+				t.Errorf("%s %s: the upstream was asked for %q", x.method, x.path, reached)
+			}
+			if x.status == 405 && (r.Header.Get("Content-Type") != problem.ContentType || !strings.Contains(text, "#method-not-allowed")) {
+				t.Errorf("%s %s: %s", x.method, x.path, text)
+			}
+		}
+	})
 }
 
 func TestBadChunksEndTheExchange(t *testing.T) {

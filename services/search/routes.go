@@ -41,18 +41,22 @@ var openAPI []byte
 
 func (s *server) routes(e *echo.Echo) {
 	e.Use(s.signed, s.informed)
-	e.GET("/", s.home)
-	e.GET("/assets/:name", s.asset)
-	e.GET("/v1/search", s.search)
-	e.GET("/v1/documents/:id", s.document)
+	get := func(path string, h echo.HandlerFunc) {
+		e.GET(path, h)
+		e.HEAD(path, h)
+	}
+	get("/", s.home)
+	get("/assets/:name", s.asset)
+	get("/v1/search", s.search)
+	get("/v1/documents/:id", s.document)
 	e.PUT("/v1/documents/:id", s.put)
 	e.DELETE("/v1/documents/:id", s.remove)
 	e.POST("/v1/documents", s.bulk)
-	e.GET("/v1/explain/:id", s.explain)
+	get("/v1/explain/:id", s.explain)
 	e.PUT("/v1/marks/:name", s.mark)
-	e.GET("/v1/marks/:name", s.marked)
-	e.GET("/v1/status", s.status)
-	e.GET("/v1/openapi.yaml", func(c echo.Context) error { return c.Blob(http.StatusOK, "application/yaml", openAPI) })
+	get("/v1/marks/:name", s.marked)
+	get("/v1/status", s.status)
+	get("/v1/openapi.yaml", func(c echo.Context) error { return c.Blob(http.StatusOK, "application/yaml", openAPI) })
 }
 
 // signed says which root answers. Answers are of the moment: nobody may keep them.

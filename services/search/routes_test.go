@@ -45,6 +45,24 @@ func TestThePageShowsWhatIsFound(t *testing.T) {
 	}
 }
 
+func TestHeadIsWhatGetIsWithoutABody(t *testing.T) {
+	c := newCorpus(t, 1, 1)
+	c.add(t, few()...)
+	r := startRoot(t, c, nil)
+	t.Cleanup(http.DefaultClient.CloseIdleConnections)
+	for path, want := range map[string]int{"/": 200, "/?q=dog": 200, "/v1/search?q=dog": 200, "/v1/search?q=(": 400, "/v1/documents/none": 404, "/v1/status": 200, "/v1/openapi.yaml": 200} {
+		response, err := http.Head("http://" + r.Data + path)
+		if err != nil {
+			t.Fatal(err)
+		}
+		response.Body.Close()
+		got, _ := processtest.Get(t, "http://"+r.Data+path)
+		if response.StatusCode != want || got.StatusCode != want || response.Header.Get("Content-Type") != got.Header.Get("Content-Type") {
+			t.Errorf("%s: HEAD %d %v, GET %d %v, want %d", path, response.StatusCode, response.Header, got.StatusCode, got.Header, want)
+		}
+	}
+}
+
 func TestFacetsLeadToNarrowerQueriesThatMeanWhatTheyShow(t *testing.T) {
 	r := &request{text: "dog OR cat"}
 	v := narrowed("pos", "noun", 3, r, map[string][]string{"q": {"dog OR cat"}, "after": {"x"}})

@@ -113,7 +113,9 @@ func (c *conn) serveOne() bool {
 	defer c.metrics.active.Dec()
 	switch method := string(c.Request.Method); method {
 	case http.MethodConnect, http.MethodTrace:
-		return c.refuse(problem.New(http.StatusMethodNotAllowed, "method-not-allowed", "this server does not do "+method), c.BodyIsOver())
+		p := problem.New(http.StatusMethodNotAllowed, "method-not-allowed", "this server does not do "+method)
+		p.Allow = front.PassedMethods
+		return c.refuse(p, c.BodyIsOver())
 	}
 	c.prepare()
 	err := c.Complete(int64(c.cfg.BodyLimit))

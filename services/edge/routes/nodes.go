@@ -69,6 +69,16 @@ func (d *decoder) list(n *yaml.Node, what string, visit func(*yaml.Node)) {
 // text returns a value with its variables replaced. It is never empty without a
 // mistake having been noted.
 func (d *decoder) text(n *yaml.Node, what string) string {
+	before := len(d.problems)
+	text := d.mayBeEmpty(n, what)
+	if text == "" && len(d.problems) == before {
+		d.wrong(resolve(n), "%s is empty", what)
+	}
+	return text
+}
+
+// mayBeEmpty returns a value with its variables replaced.
+func (d *decoder) mayBeEmpty(n *yaml.Node, what string) string {
 	n = resolve(n)
 	if n.Kind != yaml.ScalarNode || n.Tag == "!!null" {
 		d.wrong(n, "%s: want a value", what)
@@ -78,9 +88,6 @@ func (d *decoder) text(n *yaml.Node, what string) string {
 	if err != nil {
 		d.wrong(n, "%s: %v", what, err)
 		return ""
-	}
-	if text == "" {
-		d.wrong(n, "%s is empty", what)
 	}
 	return text
 }

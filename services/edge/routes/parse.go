@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"net/http"
 	"slices"
 	"strings"
 	"time"
@@ -55,7 +56,8 @@ func Parse(text []byte, lookup func(name string) (string, bool)) (*Table, error)
 type decoder struct {
 	lookup    func(string) (string, bool)
 	problems  []Problem
-	upstreams map[string]bool
+	upstreams map[string]bool // that routes may name
+	absent    map[string]bool // those of them that are optional and have no address
 }
 
 func (d *decoder) wrong(n *yaml.Node, format string, args ...any) {
@@ -93,7 +95,7 @@ func (d *decoder) syntax(err error) {
 }
 
 func (d *decoder) table(n *yaml.Node, t *Table) {
-	d.upstreams = map[string]bool{}
+	d.upstreams, d.absent = map[string]bool{}, map[string]bool{}
 	var hosts *yaml.Node
 	d.mapping(n, "the file", map[string]func(*yaml.Node){
 		"upstreams": func(n *yaml.Node) { d.eachUpstream(n, t) },
@@ -104,6 +106,7 @@ func (d *decoder) table(n *yaml.Node, t *Table) {
 		return
 	}
 	d.list(hosts, "hosts", func(n *yaml.Node) { d.host(n, t) })
+	t.drop(d.absent) // when all are read: mistakes in them are mistakes
 	slices.SortFunc(t.Upstreams, func(a, b Upstream) int { return strings.Compare(a.Name, b.Name) })
 }
 
@@ -113,31 +116,60 @@ func (d *decoder) eachUpstream(n *yaml.Node, t *Table) {
 		if !only(name.Value, isName) {
 			d.wrong(name, "upstream name %q: use letters, digits, '-', '_' and '.'", name.Value)
 		}
-		t.Upstreams = append(t.Upstreams, d.upstream(name, value))
+		u := d.upstream(name, value)
+		if u.Optional && u.Address == "" {
+			d.absent[u.Name] = true
+			return
+		}
+		t.Upstreams = append(t.Upstreams, u)
 	})
 }
 
 func (d *decoder) upstream(name, n *yaml.Node) Upstream {
 	u := Upstream{Name: name.Value}
+	var address *yaml.Node
 	before := len(d.problems)
 	d.mapping(n, "upstream "+u.Name, map[string]func(*yaml.Node){
-		"address": func(n *yaml.Node) {
-			u.Address = d.text(n, "address")
-			if _, err := upstream.Parse(u.Address); err != nil && u.Address != "" {
-				d.wrong(n, "%v", err)
-			}
-		},
+		"address": func(n *yaml.Node) { address = n },
 		"policy": func(n *yaml.Node) {
 			if err := u.Policy.UnmarshalText([]byte(d.text(n, "policy"))); err != nil {
 				d.wrong(n, "%v", err)
 			}
 		},
-		"tls": func(n *yaml.Node) { d.tls(n, &u) },
+		"tls":      func(n *yaml.Node) { d.tls(n, &u) },
+		"optional": func(n *yaml.Node) { u.Optional = d.truth(n, "optional") },
 	})
-	if u.Address == "" && len(d.problems) == before {
+	switch {
+	case address != nil:
+		u.Address = d.address(address, u.Optional)
+	case len(d.problems) == before:
 		d.wrong(name, "upstream %s has no address", u.Name)
 	}
 	return u
+}
+
+// address reads where an upstream is. That of an optional one may be empty.
+func (d *decoder) address(n *yaml.Node, optional bool) string {
+	read := d.text
+	if optional {
+		read = d.mayBeEmpty
+	}
+	text := read(n, "address")
+	if _, err := upstream.Parse(text); err != nil && text != "" {
+		d.wrong(n, "%v", err)
+	}
+	return text
+}
+
+func (d *decoder) truth(n *yaml.Node, what string) bool {
+	switch d.text(n, what) {
+	case "true":
+		return true
+	case "false":
+	default:
+		d.wrong(n, "%s: want true or false", what)
+	}
+	return false
 }
 
 func (d *decoder) tls(n *yaml.Node, u *Upstream) {
@@ -223,6 +255,8 @@ func (d *decoder) route(n *yaml.Node, h *Host, t *Table) {
 				d.wrong(n, "upstream %q is not one of upstreams", r.Upstream)
 			}
 		},
+		"exact":      func(n *yaml.Node) { r.Exact = d.truth(n, "exact") },
+		"methods":    func(n *yaml.Node) { d.list(n, "methods", func(n *yaml.Node) { d.method(n, r) }) },
 		"timeout":    func(n *yaml.Node) { r.Timeout = d.duration(n, "timeout") },
 		"body_limit": func(n *yaml.Node) { r.BodyLimit = d.size(n, "body_limit") },
 	})
@@ -239,12 +273,29 @@ func (d *decoder) route(n *yaml.Node, h *Host, t *Table) {
 	if h.exact[r.Path] != nil || slices.ContainsFunc(h.prefix, func(o *Route) bool { return o.Path == r.Path }) {
 		d.wrong(n, "path %s is there twice", r.Path)
 	}
-	if strings.HasSuffix(r.Path, "/") {
+	if strings.HasSuffix(r.Path, "/") && !r.Exact {
 		h.prefix = append(h.prefix, r)
 	} else {
 		h.exact[r.Path] = r
 	}
 	t.Routes = append(t.Routes, r)
+}
+
+// passed are the methods that an edge passes on; see RFC 9110, 9.3, and RFC 5789. Only these can be
+// listed, because a misspelt one would close the route for the right one.
+var passed = []string{http.MethodGet, http.MethodHead, http.MethodPost, http.MethodPut, http.MethodPatch, http.MethodDelete, http.MethodOptions}
+
+func (d *decoder) method(n *yaml.Node, r *Route) {
+	text := d.text(n, "methods")
+	switch {
+	case text == "":
+	case !slices.Contains(passed, text):
+		d.wrong(n, "method %q: want one of %s", text, strings.Join(passed, ", "))
+	case slices.Contains(r.Methods, text):
+		d.wrong(n, "method %s is there twice", text)
+	default:
+		r.Methods = append(r.Methods, text)
+	}
 }
 
 func (d *decoder) path(n *yaml.Node) string {

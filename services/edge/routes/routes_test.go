@@ -3,6 +3,7 @@ package routes
 import (
 	"net/url"
 	"path"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -36,6 +37,74 @@ func TestTheFleetsFileIsValid(t *testing.T) {
 	}
 }
 
+// Strangers read what was written, and do not write.
+func TestTheFleetsSearchIsOpenForReadersOnly(t *testing.T) {
+	t.Parallel()
+	table, err := Parse(Fleet(), func(name string) (string, bool) { return "127.0.0.1:8107/9107", name != "EDGE_UPSTREAM_CACHE_NAME" })
+	if err != nil {
+		t.Fatal(err)
+	}
+	host := table.Host("search.localhost")
+	for _, path := range []string{"/", "/assets/style.0123.css", "/v1/search", "/v1/documents/n01", "/v1/documents/a%2Fb", "/v1/explain/n01", "/v1/openapi.yaml"} {
+		r := host.Route(path)
+		if r == nil {
+			t.Errorf("%s is closed", path)
+			continue
+		}
+		for method, want := range map[string]bool{"GET": true, "HEAD": true, "POST": false, "PUT": false, "DELETE": false, "PATCH": false, "OPTIONS": false, "get": false, "": false, "MKCOL": false} {
+			if r.Allows(method) != want {
+				t.Errorf("%s %s: %t", method, path, !want)
+			}
+		}
+	}
+	for _, path := range []string{"/v1/documents", "/v1/marks/x", "/v1/status", "/v1/", "/x", "/v1/search/", "//", "/%2F"} {
+		if r := host.Route(path); r != nil {
+			t.Errorf("%s is open: %+v", path, r)
+		}
+	}
+}
+
+func TestAnOptionalUpstreamWithoutAnAddressIsAsIfItWereNotThere(t *testing.T) {
+	t.Parallel()
+	const text = `
+upstreams:
+  must: {address: "127.0.0.1:1"}
+  may: {address: "${EDGE_UPSTREAM_MAY:-}", optional: true}
+hosts:
+  - {names: [only.localhost, "*.only.localhost"], routes: [{path: /, upstream: may}]}
+  - {names: ["*"], routes: [{path: /, upstream: may}, {path: /x, upstream: may}]}
+  - {names: [both.localhost], routes: [{path: /, upstream: must}, {path: /may/, upstream: may}, {path: /may, upstream: may}, {path: /must, upstream: must}]}
+`
+	for address, there := range map[string]bool{"": false, "127.0.0.1:2": true} {
+		table, err := Parse([]byte(text), func(string) (string, bool) { return address, true })
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, name := range []string{"only.localhost", "a.only.localhost", "else"} {
+			if host := table.Host(name); (host != nil) != there {
+				t.Errorf("address %q: %s is %+v", address, name, host)
+			}
+		}
+		both := table.Host("both.localhost")
+		for path, want := range map[string]string{"/may/1": "may", "/may": "may", "/must": "must", "/": "must"} {
+			if !there {
+				want = "must"
+			}
+			r := both.Route(path)
+			if r == nil || r.Upstream != want {
+				t.Errorf("address %q: %s leads to %+v", address, path, r)
+				continue
+			}
+			if table.Routes[r.Index] != r {
+				t.Errorf("address %q: %s is not number %d of %d", address, path, r.Index, len(table.Routes))
+			}
+		}
+		if got := slices.ContainsFunc(table.Upstreams, func(u Upstream) bool { return u.Name == "may" && u.Optional }); got != there {
+			t.Errorf("address %q: %+v", address, table.Upstreams)
+		}
+	}
+}
+
 func TestEveryMistakeIsNamedWithItsLine(t *testing.T) {
 	t.Parallel()
 	const text = `upstreams:
@@ -44,6 +113,9 @@ func TestEveryMistakeIsNamedWithItsLine(t *testing.T) {
   c: {address: "http://x:1", policy: best}
   d: {tls: maybe, address: "${EDGE_UPSTREAM_NONE}"}
   e: {}
+  f: {address: "${EDGE_UPSTREAM_EMPTY:-}"}
+  g: {address: "${EDGE_UPSTREAM_EMPTY:-}", optional: true}
+  h: {address: "127.0.0.1:1", optional: maybe}
 hosts:
   - names: [x.localhost, "bad host", "x.localhost", y:80]
     routes:
@@ -55,6 +127,15 @@ hosts:
       - {upstream: a}
   - names: []
     routes: {}
+  - names: [z.localhost]
+    routes:
+      - {path: /a, upstream: a, methods: [GET, get, GTE, TRACE, ""]}
+      - {path: /b, upstream: a, methods: [GET, GET]}
+      - {path: /c, upstream: a, methods: []}
+      - {path: /d, upstream: a, methods: GET}
+      - {path: /e, upstream: a, exact: 1}
+      - {path: /f, upstream: g}
+      - {path: /f, upstream: g, exact: true}
 extra: 1
 `
 	_, err := Parse([]byte(text), lookup)
@@ -62,15 +143,19 @@ extra: 1
 		t.Fatal("accepted")
 	}
 	for _, want := range []string{
-		`line 2: upstream a: unknown key "polcy", known are address, policy, tls`,
+		`line 2: upstream a: unknown key "polcy", known are address, optional, policy, tls`,
 		"line 3: address: ${HOME}: only variables whose names begin with EDGE_UPSTREAM_",
 		"line 4: upstream address", "line 4: balancing policy",
 		"line 5: tls: want true, false", "line 5: address: ${EDGE_UPSTREAM_NONE} is not set",
 		"line 6: upstream e has no address",
-		`line 8: host name "bad host"`, `line 8: host name "x.localhost" is there twice`, `line 8: host name "y:80"`,
-		`line 10: path "nope"`, `line 11: upstream "z" is not one of upstreams`, `line 11: timeout "5"`, `line 11: body_limit "3"`,
-		`line 12: path "/../x"`, "line 14: path /p is there twice", "line 15: route has no path",
-		"line 16: names: the list is empty", "line 17: routes: want a list", `line 18: the file: unknown key "extra"`,
+		"line 7: address is empty", "line 9: optional: want true or false",
+		`line 11: host name "bad host"`, `line 11: host name "x.localhost" is there twice`, `line 11: host name "y:80"`,
+		`line 13: path "nope"`, `line 14: upstream "z" is not one of upstreams`, `line 14: timeout "5"`, `line 14: body_limit "3"`,
+		`line 15: path "/../x"`, "line 17: path /p is there twice", "line 18: route has no path",
+		"line 19: names: the list is empty", "line 20: routes: want a list",
+		`line 23: method "get": want one of GET, HEAD, POST`, `line 23: method "GTE"`, `line 23: method "TRACE"`, "line 23: methods is empty",
+		"line 24: method GET is there twice", "line 25: methods: the list is empty", "line 26: methods: want a list", "line 27: exact: want true or false",
+		"line 29: path /f is there twice", `line 30: the file: unknown key "extra"`,
 	} {
 		if !strings.Contains(err.Error(), want) {
 			t.Errorf("not named: %s", want)
@@ -125,6 +210,7 @@ hosts: [{names: ["*"], routes: [{path: /, upstream: u}, {path: /a/b/, upstream: 
 
 func FuzzParse(f *testing.F) {
 	f.Add(Fleet())
+	f.Add([]byte("upstreams: {a: {address: \"${EDGE_UPSTREAM_EMPTY:-}\", optional: true}}\nhosts: [{names: [x], routes: [{path: /, exact: true, upstream: a, methods: [GET]}]}]"))
 	f.Add([]byte("hosts: [{names: &a [x], routes: *a}]\nupstreams: {a: &b {tls: *b}}"))
 	f.Fuzz(func(t *testing.T, text []byte) {
 		table, err := Parse(text, lookup)
@@ -132,8 +218,11 @@ func FuzzParse(f *testing.F) {
 			t.Fatal("neither a table nor an error, or both")
 		}
 		if table != nil {
-			for _, r := range table.Routes {
-				if r.Upstream == "" || !strings.HasPrefix(r.Path, "/") {
+			for i, r := range table.Routes {
+				if r.Index != i {
+					t.Errorf("%d has the number %d", i, r.Index)
+				}
+				if r.Upstream == "" || r.Methods != nil && len(r.Methods) == 0 || !strings.HasPrefix(r.Path, "/") {
 					t.Errorf("%+v", r)
 				}
 			}

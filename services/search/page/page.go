@@ -52,6 +52,19 @@ type Page struct {
 	Examples []Link
 }
 
+// Marked is the query with the letter marked at which it is wrong.
+func (p *Page) Marked() []Piece {
+	letters := []rune(p.Query)
+	if p.Column < 1 || p.Column > len(letters) {
+		if p.Query == "" {
+			return nil
+		}
+		return []Piece{{Text: p.Query}} // at its end, or nobody knows where
+	}
+	at := p.Column - 1
+	return []Piece{{Text: string(letters[:at])}, {Text: string(letters[at : at+1]), Hit: true}, {Text: string(letters[at+1:])}}
+}
+
 // A Hit is a document that was found.
 type Hit struct {
 	ID      string

@@ -68,7 +68,7 @@ func TestWhatUsersAndDocumentsSayIsEscaped(t *testing.T) {
 func TestThePageCanBeUsedByEverybody(t *testing.T) {
 	t.Parallel()
 	for name, text := range all(t) {
-		for _, want := range []string{`<html lang="en">`, `<label for="q">`, `name="viewport"`, `class="skip"`, `<main id="results" tabindex="-1" aria-live="polite"`, `role="search"`} {
+		for _, want := range []string{`<html lang="en">`, `<label for="q">`, `name="viewport"`, `class="skip"`, `<main id="results" tabindex="-1" aria-busy="false"`, `<p id="said" role="status"></p>`, `role="search"`} {
 			if !strings.Contains(text, want) {
 				t.Errorf("%s lacks %s", name, want)
 			}
@@ -109,6 +109,50 @@ func TestEveryAssetThatThePageNamesExists(t *testing.T) {
 	for _, name := range []string{"style.css", "none.0123.css", "", ".css", "../page.go"} {
 		if _, current, ok := p.Asset(name); ok {
 			t.Errorf("%q was found: %s", name, current)
+		}
+	}
+}
+
+func TestAWrongQueryShowsWhere(t *testing.T) {
+	t.Parallel()
+	p, err := New()
+	if err != nil {
+		t.Fatal(err)
+	}
+	for want, data := range map[string]*Page{
+		`<h1><mark>(</mark>dog</h1>`:             {Query: "(dog", Column: 1, Problem: "x"},
+		`<h1>é <mark>&lt;</mark> b</h1>`:         {Query: "é < b", Column: 3, Problem: "x"},
+		`<h1>dog AND</h1>`:                       {Query: "dog AND", Column: 8, Problem: "x"},
+		`<h1>cat</h1>`:                           {Query: "cat", Problem: "x"},
+		`<h1>Search</h1>`:                        {Problem: "x"},
+		`<p>Nothing matches.`:                    {Query: "zzz", Found: true},
+		`<h1>0 documents</h1>`:                   {Query: "zzz", Found: true},
+		`<a href="/?q=receive">receive</a>?</p>`: {Query: "recieve", Found: true, Meant: &Link{Text: "receive", Href: "/?q=receive"}},
+	} {
+		b, err := p.Render(data)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if !strings.Contains(string(b), want) {
+			t.Errorf("%s is not in %s", want, b)
+		}
+	}
+	b, err := p.Render(&Page{Query: "recieve", Found: true, Meant: &Link{Text: "receive", Href: "/?q=receive"}})
+	if err != nil || strings.Contains(string(b), "Nothing matches") {
+		t.Errorf("two pieces of advice: %s", b)
+	}
+}
+
+// A stranger who comes through the edge gets no further than it: what the edge refuses is no link of the page.
+func TestThePageLeadsToNothingThatIsClosedToStrangers(t *testing.T) {
+	t.Parallel()
+	link := regexp.MustCompile(`(?:href|src|action)="([^"]*)"`)
+	open := regexp.MustCompile(`^(#results|/|/\?.*|/assets/.*|/v1/(search|documents/|explain/|openapi\.yaml).*)$`)
+	for name, text := range all(t) {
+		for _, match := range link.FindAllStringSubmatch(text, -1) {
+			if !open.MatchString(match[1]) {
+				t.Errorf("%s leads to %s", name, match[1])
+			}
 		}
 	}
 }

@@ -53,7 +53,13 @@ func (c Context) Resolve(table []Service, s Service, n int) (Process, error) {
 	if len(s.Public) > 0 {
 		p.Data = c.join(c.Public[s.Public[0].Name])
 	}
-	for _, layer := range []map[string]string{c.Common, s.Env, r.datagrams(), c.Set[s.Name]} {
+	layers := []map[string]string{c.Common, s.Env}
+	for other, env := range s.With {
+		if in(table, other) {
+			layers = append(layers, env)
+		}
+	}
+	for _, layer := range append(layers, r.datagrams(), c.Set[s.Name]) {
 		for variable, text := range layer {
 			if p.Env[variable], err = r.expand(text); err != nil {
 				return Process{}, fmt.Errorf("%s of %s: %w", variable, name, err)

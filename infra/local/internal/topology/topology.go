@@ -40,7 +40,10 @@ type Service struct {
 	Fixed   bool              // cannot be scaled: its replicas know each other, and how many they are
 	Needs   []string          // services that are ready before this one is started
 	Env     map[string]string // of all replicas
-	Public  []Public          // listeners opened once by the runner and shared by all replicas; the first is the data listener
+	// With is what Env has beside, by the service that it speaks of: it is set when that service is in the
+	// table, and then that one is started first.
+	With   map[string]map[string]string
+	Public []Public // listeners opened once by the runner and shared by all replicas; the first is the data listener
 	// Datagrams is the UDP listener beside a public one, which the first replica
 	// opens itself; the others are told that it is "elsewhere".
 	Datagrams *Datagrams
@@ -130,7 +133,7 @@ func Levels(table []Service) ([][]Service, error) {
 	for len(placed) < len(table) {
 		var level []Service
 		for _, s := range table {
-			if !placed[s.Name] && !slices.ContainsFunc(s.Needs, func(need string) bool { return !placed[need] }) {
+			if !placed[s.Name] && !slices.ContainsFunc(s.before(table), func(need string) bool { return !placed[need] }) {
 				level = append(level, s)
 			}
 		}
@@ -149,6 +152,21 @@ func Levels(table []Service) ([][]Service, error) {
 		levels = append(levels, level)
 	}
 	return levels, nil
+}
+
+// before lists the services of a table that are started before this one.
+func (s Service) before(table []Service) []string {
+	all := slices.Clone(s.Needs)
+	for other := range s.With {
+		if in(table, other) {
+			all = append(all, other)
+		}
+	}
+	return all
+}
+
+func in(table []Service, name string) bool {
+	return slices.ContainsFunc(table, func(s Service) bool { return s.Name == name })
 }
 
 // Packages lists the packages of all programs, each once, sorted.

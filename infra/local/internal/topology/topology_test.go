@@ -61,6 +61,38 @@ func TestAReplicaIsResolved(t *testing.T) {
 	}
 }
 
+func TestAServiceHearsOfOthersThatAreThere(t *testing.T) {
+	t.Parallel()
+	c := exampleContext(t)
+	table := example()
+	table[0].With = map[string]map[string]string{
+		"edge":   {"DATA_EDGE": `{{endpoints "edge"}}`},
+		"nobody": {"DATA_NOBODY": `{{endpoints "nobody"}}`},
+	}
+	p, err := c.Resolve(table, table[0], 1)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, there := p.Env["DATA_NOBODY"]; there || p.Env["DATA_EDGE"] != "file:/fleet/endpoints/edge" {
+		t.Errorf("%v", p.Env)
+	}
+	if err := Validate(table); err == nil || !strings.Contains(err.Error(), "circle") {
+		t.Errorf("data waits for edge, which waits for web, which waits for data: %v", err)
+	}
+	table[1].Needs = nil
+	levels, err := Levels(table)
+	if err != nil {
+		t.Fatal(err)
+	}
+	var order []string
+	for _, level := range levels {
+		order = append(order, level[0].Name)
+	}
+	if want := []string{"web", "edge", "data"}; !slices.Equal(order, want) {
+		t.Errorf("started as %v, want %v", order, want)
+	}
+}
+
 func TestTheFirstReplicaOpensTheDatagramsAndAllInheritTheListeners(t *testing.T) {
 	t.Parallel()
 	c := exampleContext(t)

@@ -4,19 +4,29 @@
 
 const field = document.getElementById("q");
 const operator = document.getElementById("operator");
+const said = document.getElementById("said");
 const form = field.form;
 let timer;
 let asking = new AbortController();
+let draft = false; // the address in the history is that of a query that is being typed
 
 field.addEventListener("input", () => {
   clearTimeout(timer);
-  timer = setTimeout(() => show(typed(field.value), false), 80);
+  timer = setTimeout(() => show(address(typed(field.value)), true), 80);
 });
-operator.addEventListener("change", () => show(field.value, true));
+operator.addEventListener("change", () => show(address(field.value), false));
 form.addEventListener("submit", (event) => {
   event.preventDefault();
-  clearTimeout(timer);
-  show(field.value, true);
+  show(address(field.value), false);
+});
+
+// Back and forward: the page of that address, in the form as in the results.
+addEventListener("popstate", () => {
+  const parameters = new URLSearchParams(location.search);
+  field.value = parameters.get("q") ?? "";
+  operator.checked = parameters.get("operator") === "and";
+  draft = false;
+  replace(location.href, false);
 });
 
 // typed makes a prefix of the last word, where it is a plain one.
@@ -34,30 +44,41 @@ function address(query) {
   return text ? "/?" + text : "/";
 }
 
-async function show(query, keep) {
+// show asks for the page of a query and remembers it: what is typed in one go is one entry of the history.
+async function show(url, typing) {
+  const entry = address(field.value);
+  if (!(await replace(url, typing))) return;
+  const same = location.pathname + location.search === entry;
+  if (!same) history[draft ? "replaceState" : "pushState"](null, "", entry);
+  draft = typing && (draft || !same);
+}
+
+// replace puts the results of another page in the place of those that are shown. It returns whether it did.
+async function replace(url, typing) {
+  clearTimeout(timer);
   asking.abort();
   const mine = (asking = new AbortController());
   const shown = document.getElementById("results");
   shown.setAttribute("aria-busy", "true");
   try {
-    const response = await fetch(address(query), { headers: { Accept: "text/html" }, signal: mine.signal });
+    const response = await fetch(url, { headers: { Accept: "text/html" }, signal: mine.signal });
     const page = new DOMParser().parseFromString(await response.text(), "text/html");
+    if (mine.signal.aborted) return false;
     const results = page.getElementById("results");
-    if (!results || mine.signal.aborted) return;
-    // What is only half typed need not be right yet.
+    if (!results) throw new Error("not the page");
     const wrong = response.status === 400;
-    field.setAttribute("aria-invalid", String(wrong && keep));
-    if (wrong && !keep) return;
+    if (wrong && typing) return false; // what is only half typed need not be right yet
+    field.setAttribute("aria-invalid", String(wrong));
     shown.replaceChildren(...results.childNodes);
+    // Who hears the page is told how many there are, and not all of them; what is wrong is told as an alert.
+    said.textContent = shown.querySelector("[role=alert]") ? "" : shown.querySelector("h1").textContent;
     document.title = page.title;
-    const url = address(field.value);
-    if (keep) history.pushState(null, "", url);
-    else history.replaceState(null, "", url);
+    return true;
   } catch {
-    // given up, or the server is away for the moment: what is shown stays
+    // Given up, or nobody is there: what is shown stays while somebody types. Who asked for it is told by the browser.
+    if (!typing && !mine.signal.aborted) location.assign(url);
+    return false;
   } finally {
     if (mine === asking) shown.setAttribute("aria-busy", "false");
   }
 }
-
-addEventListener("popstate", () => location.reload());
