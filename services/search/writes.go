@@ -149,6 +149,7 @@ func (s *server) writing(c echo.Context, write func(context.Context, *table) err
 func (s *server) outcome(results []doclog.Result) error {
 	var invalid, refused, unknown []int
 	var reason *doclog.Invalid
+	var cause error // of the last that failed, for the log
 	for i, r := range results {
 		var doubtful *doclog.Unknown
 		switch {
@@ -164,6 +165,9 @@ func (s *server) outcome(results []doclog.Result) error {
 			s.metrics.writes.WithLabelValues("refused").Inc()
 			refused = append(refused, i+1)
 		}
+		if r.Err != nil {
+			cause = r.Err
+		}
 	}
 	var p *problem.Problem
 	switch {
@@ -176,11 +180,11 @@ func (s *server) outcome(results []doclog.Result) error {
 	default:
 		return nil
 	}
-	if len(results) == 1 {
-		return p
+	if len(results) > 1 {
+		written := len(results) - len(unknown) - len(refused) - len(invalid)
+		p = p.With("written", written).With("unknown", some(unknown)).With("not_written", some(append(refused, invalid...)))
 	}
-	written := len(results) - len(unknown) - len(refused) - len(invalid)
-	return p.With("written", written).With("unknown", some(unknown)).With("not_written", some(append(refused, invalid...)))
+	return fmt.Errorf("%w (%w)", p, cause)
 }
 
 func some(numbers []int) []int {
