@@ -6,11 +6,11 @@ import (
 	"errors"
 	"io"
 	"net/http"
-	"net/url"
 	"time"
 
 	"github.com/labstack/echo/v4"
 
+	"github.com/flotilla-dev/flotilla/internal/api"
 	"github.com/flotilla-dev/flotilla/internal/problem"
 	"github.com/flotilla-dev/flotilla/services/search/bulkhead"
 	"github.com/flotilla-dev/flotilla/services/search/index"
@@ -215,21 +215,9 @@ type stored struct {
 	Epoch  int64             `json:"epoch"`
 }
 
-// pathID is the id in the path, unescaped: echo gives it as it was sent where that is another form than the usual one.
-func pathID(c echo.Context) string {
-	id := c.Param("id")
-	if c.Request().URL.RawPath == "" {
-		return id
-	}
-	if plain, err := url.PathUnescape(id); err == nil {
-		return plain
-	}
-	return id
-}
-
 func (l *leaf) document(c echo.Context) error {
 	return l.answer(c, "document", wire.Latest, 0, func(_ context.Context, v *index.View) (any, error) {
-		d, offset, err := v.Document(pathID(c))
+		d, offset, err := v.Document(api.Param(c, "id"))
 		if errors.Is(err, index.ErrUnknown) {
 			return nil, problem.New(http.StatusNotFound, "document-not-found", "there is no document with this id in this shard")
 		}
