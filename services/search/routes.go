@@ -140,7 +140,7 @@ func (s *server) document(c echo.Context) error {
 		return badDocument(err.Error())
 	}
 	return s.asking(c, func(ctx context.Context, t *table) error {
-		d, err := s.engine.document(ctx, t, id)
+		d, err := s.engine.document(ctx, t, id, c.QueryParams())
 		if err != nil {
 			return err
 		}

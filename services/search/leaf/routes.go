@@ -6,6 +6,7 @@ import (
 	"errors"
 	"io"
 	"net/http"
+	"strconv"
 	"time"
 
 	"github.com/labstack/echo/v4"
@@ -215,8 +216,24 @@ type stored struct {
 	Epoch  int64             `json:"epoch"`
 }
 
+// leastOf reads the epoch that must have been reached; without one every one is.
+func leastOf(text string) (int64, error) {
+	if text == "" {
+		return 0, nil
+	}
+	least, err := strconv.ParseInt(text, 10, 64)
+	if err != nil || least < 0 {
+		return 0, problem.New(http.StatusBadRequest, "bad-request", "least: want an offset from 0 on")
+	}
+	return least, nil
+}
+
 func (l *leaf) document(c echo.Context) error {
-	return l.answer(c, "document", wire.Latest, 0, func(_ context.Context, v *index.View) (any, error) {
+	least, err := leastOf(c.QueryParam("least"))
+	if err != nil {
+		return err
+	}
+	return l.answer(c, "document", wire.Latest, least, func(_ context.Context, v *index.View) (any, error) {
 		d, offset, err := v.Document(api.Param(c, "id"))
 		if errors.Is(err, index.ErrUnknown) {
 			return nil, problem.New(http.StatusNotFound, "document-not-found", "there is no document with this id in this shard")
