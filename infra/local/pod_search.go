@@ -1,6 +1,9 @@
 package main
 
 import (
+	"cmp"
+	"os"
+	"path/filepath"
 	"strconv"
 
 	"github.com/flotilla-dev/flotilla/infra/local/internal/topology"
@@ -55,8 +58,7 @@ func termSearch() []topology.Service {
 	}
 }
 
-// kafka is the embedded broker, also where real servers are asked for: Apache Kafka is no
-// program that a machine has installed.
+// kafka is the log of the documents that are searched.
 func kafka() topology.Service {
 	return topology.Service{
 		Name: "kafka", Package: "./infra/backends/kafka/cmd/kafka", Count: 1, Single: true,
@@ -64,7 +66,35 @@ func kafka() topology.Service {
 			"DRAIN_DELAY":    "0s", // there is no other one to move to
 			"KAFKA_DATA_DIR": `{{private "data"}}`,
 		},
+		Real: apacheKafka(kafkaJars(os.Getenv)),
 	}
+}
+
+// apacheKafka is the real broker out of a folder of jars. It is asked for the brokers that take
+// part: one that has just started knows none, itself not either, and does not serve yet. The
+// answer has its length, the number of the question, how long to wait, how many brokers there
+// are, and the number of the first, four bytes each; that number ends the line.
+func apacheKafka(jars string) *topology.Real {
+	return &topology.Real{
+		Program: "java", Folder: jars, Bring: "infra/backends/kafka/real/fetch.sh",
+		Script: `{{file "infra/backends/kafka/real/run.sh"}}`,
+		Args:   []string{jars, `{{private "real"}}`, `127.0.0.1:{{port "data"}}`, `127.0.0.1:{{port "admin"}}`},
+		Ping:   "\x00\x00\x00\x17" + "\x00\x03\x00\x07" + "\x00\x00\x00\x01" + "\x00\x08" + "flotilla" + "\x00\x00\x00\x00" + "\x00",
+		Pong:   `(?s)^.{4}\x00{3}\x01.{4}\x00{3}\x01\x00{3}\n$`,
+	}
+}
+
+// kafkaVersion is that of infra/backends/kafka/real/pom.xml.
+const kafkaVersion = "4.1.0"
+
+// kafkaJars is where real/fetch.sh brings Apache Kafka: KAFKA_JARS, or a folder in the user's
+// cache, as the script finds them.
+func kafkaJars(getenv func(string) string) string {
+	if told := getenv("KAFKA_JARS"); told != "" {
+		return told
+	}
+	cache := cmp.Or(getenv("XDG_CACHE_HOME"), filepath.Join(getenv("HOME"), ".cache"))
+	return filepath.Join(cache, "flotilla", "kafka-"+kafkaVersion)
 }
 
 // searchLeaf is a shard: replicas that follow the same partition.

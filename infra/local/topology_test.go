@@ -1,15 +1,20 @@
 package main
 
 import (
+	"context"
 	"encoding/json"
 	"os"
+	"os/exec"
 	"path/filepath"
 	"regexp"
 	"slices"
 	"strings"
 	"testing"
 
+	"github.com/flotilla-dev/flotilla/infra/local/internal/supervise"
 	"github.com/flotilla-dev/flotilla/infra/local/internal/topology"
+	"github.com/flotilla-dev/flotilla/internal/await"
+	"github.com/flotilla-dev/flotilla/internal/kafkatest"
 )
 
 // resolved is what `topology --json` prints for the real table.
@@ -255,4 +260,63 @@ func TestAGroupComesWithWhatItNeeds(t *testing.T) {
 	if _, err := choose([]string{"legcay"}); err == nil || !strings.Contains(err.Error(), "legacy") {
 		t.Errorf("the right names are not told: %v", err)
 	}
+}
+
+// The script that brings Apache Kafka and the runner that starts it look into the same folder.
+func TestTheRunnerFindsTheKafkaThatTheScriptBrings(t *testing.T) {
+	for name, environ := range map[string]map[string]string{
+		"told":      {"KAFKA_JARS": "jars", "XDG_CACHE_HOME": "cache", "HOME": "home"},
+		"its cache": {"XDG_CACHE_HOME": "cache", "HOME": "home"},
+		"at home":   {"HOME": "home"},
+	} {
+		root, nothing := t.TempDir(), t.TempDir()
+		if err := os.WriteFile(filepath.Join(nothing, "mvn"), []byte("#!/bin/sh\nexit 1\n"), 0o700); err != nil {
+			t.Fatal(err)
+		}
+		getenv := func(variable string) string {
+			if environ[variable] == "" {
+				return ""
+			}
+			return filepath.Join(root, environ[variable])
+		}
+		cmd := exec.Command("sh", "../backends/kafka/real/fetch.sh")
+		cmd.Env = append(cmd.Env, "PATH="+nothing+":"+os.Getenv("PATH"))
+		for variable := range environ {
+			cmd.Env = append(cmd.Env, variable+"="+getenv(variable))
+		}
+		want := kafkaJars(getenv)
+		if err := os.MkdirAll(want, 0o700); err != nil { // what is there is not fetched again
+			t.Fatal(err)
+		}
+		if out, err := cmd.Output(); err != nil || strings.TrimSpace(string(out)) != want {
+			t.Errorf("%s: the script says %q (%v), the runner %s", name, out, err, want)
+		}
+	}
+}
+
+// That Apache Kafka accepts connections is not enough: it has to say that a broker takes part.
+func TestApacheKafkaIsReadyWhenItKnowsABroker(t *testing.T) {
+	real := apacheKafka("")
+	known := "\x00\x00\x00\x41\x00\x00\x00\x01\x00\x00\x00\x00\x00\x00\x00\x01\x00\x00\x00\n"
+	none := "\x00\x00\x00\x2c\x00\x00\x00\x01\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00\n"
+	pong := regexp.MustCompile(real.Pong)
+	if !pong.MatchString(known) || pong.MatchString(none) || pong.MatchString("\n") {
+		t.Errorf("%s: one broker %t, none %t", real.Pong, pong.MatchString(known), pong.MatchString(none))
+	}
+	b := kafkatest.Real(t)
+	ready := supervise.Ping(b.Addr, real.Ping, real.Pong)
+	asked := func() error {
+		ctx, cancel := context.WithTimeout(t.Context(), await.Limit)
+		defer cancel()
+		return ready(ctx)
+	}
+	if err := asked(); err != nil {
+		t.Errorf("a broker that serves: %v", err)
+	}
+	b.Kill()
+	if err := asked(); err == nil {
+		t.Error("a killed broker is ready")
+	}
+	b.Launch()
+	await.That(t, "the broker is ready again", func() bool { return asked() == nil })
 }

@@ -4,6 +4,8 @@ import (
 	"os"
 	"path/filepath"
 	"regexp"
+	"slices"
+	"strconv"
 	"strings"
 	"testing"
 
@@ -77,4 +79,43 @@ func TestEveryNetworkHasASubnetOfItsOwn(t *testing.T) {
 	if len(seen) == 0 {
 		t.Error("there is no network")
 	}
+}
+
+// A script of loadtest leaves out what it is not told the address of: with compose it is told
+// every one, and can reach it.
+func TestLoadIsToldWhatItsScriptsAskFor(t *testing.T) {
+	c, _ := readCompose(t)
+	k6 := c.Services["k6"]
+	scripts, err := filepath.Glob(filepath.Join(root, "loadtest", "*.js"))
+	if err != nil || len(scripts) == 0 {
+		t.Fatalf("%d scripts, %v", len(scripts), err)
+	}
+	for _, script := range scripts {
+		text, err := os.ReadFile(script)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, m := range regexp.MustCompile(`__ENV\.([A-Z_]+_URL)\b`).FindAllStringSubmatch(string(text), -1) {
+			address := regexp.MustCompile(`^http://([a-z0-9-]+):([0-9]+)$`).FindStringSubmatch(k6.Environment[m[1]])
+			if address == nil {
+				t.Errorf("%s asks for %s, which k6 of compose has as %q: want http://service:port", filepath.Base(script), m[1], k6.Environment[m[1]])
+				continue
+			}
+			target := c.Services[address[1]]
+			if pod, inside := strings.CutPrefix(target.NetworkMode, "service:"); inside {
+				target = c.Services[pod] // its ports and networks are those of the pod
+			}
+			if !target.listens(address[2]) {
+				t.Errorf("%s=%s: there is no service %s that listens there", m[1], address[0], address[1])
+			}
+			if !slices.ContainsFunc(target.Networks, func(network string) bool { return slices.Contains(k6.Networks, network) }) {
+				t.Errorf("%s=%s: k6 shares no network with %s", m[1], address[0], address[1])
+			}
+		}
+	}
+}
+
+// listens tells whether a service publishes or exposes a port.
+func (s composeService) listens(port string) bool {
+	return slices.Contains(s.Expose, port) || slices.ContainsFunc(s.Ports, func(p composePort) bool { return strconv.Itoa(p.Target) == port })
 }

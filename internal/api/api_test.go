@@ -42,6 +42,7 @@ func routes(p *process.Process) *echo.Echo {
 	e.GET("/problem", func(echo.Context) error { return problem.New(409, "conflict", "it is taken") })
 	e.GET("/secret", func(echo.Context) error { return errors.New("password is hunter2") })
 	e.GET("/panic", func(echo.Context) error { panic("hunter2") })
+	e.GET("/named/:name", func(c echo.Context) error { return c.String(200, api.Param(c, "name")) })
 	e.POST("/echo", func(c echo.Context) error {
 		b, err := io.ReadAll(c.Request().Body)
 		if err != nil {
@@ -96,6 +97,19 @@ func TestABodyMayHaveAMebibyteAndNoByteMore(t *testing.T) {
 	}
 	if resp, _ := do(t, "POST", data+"/echo", strings.Repeat("x", most+1)); resp.StatusCode != 413 {
 		t.Errorf("one byte more: status %d", resp.StatusCode)
+	}
+}
+
+func TestAParameterOfThePathIsUnescapedOnce(t *testing.T) {
+	data, _ := serve(t)
+	for sent, want := range map[string]string{
+		"dog": "dog", "hot%20dog": "hot dog", "%C3%A4": "ä", "%64og": "dog", "%64%6Fg": "dog",
+		"tcp%2Fip": "tcp/ip", "tcp%2fip": "tcp/ip", "100%25": "100%", "%64%25": "d%", "%2541": "%41", "a%2F%2541": "a/%41",
+		"a+b": "a+b", "%64+b": "d+b", "a(b)": "a(b)", "a%28b%29": "a(b)",
+	} {
+		if resp, body := do(t, "GET", data+"/named/"+sent, ""); resp.StatusCode != 200 || body != want {
+			t.Errorf("%s: status %d, %q, want %q", sent, resp.StatusCode, body, want)
+		}
 	}
 }
 

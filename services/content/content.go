@@ -59,5 +59,5 @@ func Run(ctx context.Context, cfg Config) error {
 // routes are held together with openapi.yaml by a test.
 func routes(e *echo.Echo, f *files) {
 	e.GET("/", f.list)
-	e.Match([]string{http.MethodGet, http.MethodHead}, "/:name", func(c echo.Context) error { return f.serve(c, c.Param("name")) })
+	e.Match([]string{http.MethodGet, http.MethodHead}, "/:name", func(c echo.Context) error { return f.serve(c, api.Param(c, "name")) })
 }

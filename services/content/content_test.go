@@ -51,6 +51,17 @@ func TestNothingOutsideTheFolderIsServed(t *testing.T) {
 	}
 }
 
+func TestANameIsUnescapedOnce(t *testing.T) {
+	url, dir := serve(t)
+	write(t, filepath.Join(dir, "100%.txt"), "all")
+	write(t, filepath.Join(dir, "%41.txt"), "no letter")
+	for path, want := range map[string]string{"/100%25.txt": "all", "/%2541.txt": "no letter", "/%70lain.txt": "one", "/%31%30%30%25.txt": "all"} {
+		if resp, body := processtest.Get(t, url+path); resp.StatusCode != 200 || body != want {
+			t.Errorf("%s: %d %q, want %q", path, resp.StatusCode, body, want)
+		}
+	}
+}
+
 func TestRangesResumeOnlyTheSameFile(t *testing.T) {
 	url, dir := serve(t)
 	resp, body := processtest.Get(t, url+"/"+immutable, "Range", "bytes=4-")

@@ -8,7 +8,6 @@ import (
 	"io"
 	"io/fs"
 	"net/http"
-	"net/url"
 	"os"
 	"regexp"
 	"strings"
@@ -73,9 +72,8 @@ func servable(info fs.FileInfo) bool {
 
 var notFound = problem.New(http.StatusNotFound, "no-such-file", "the folder has no file of this name; GET / lists them")
 
-func (f *files) serve(c echo.Context, escaped string) error {
-	name, err := url.PathUnescape(escaped)
-	if err != nil || strings.HasPrefix(name, ".") || strings.ContainsAny(name, "/\\\x00") {
+func (f *files) serve(c echo.Context, name string) error {
+	if strings.HasPrefix(name, ".") || strings.ContainsAny(name, "/\\\x00") {
 		return notFound
 	}
 	file, err := f.root.Open(name)

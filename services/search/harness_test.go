@@ -10,6 +10,7 @@ import (
 	"net/url"
 	"os"
 	"path/filepath"
+	"strconv"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -167,6 +168,12 @@ func (l *testLeaf) terms(w http.ResponseWriter, r *http.Request) {
 }
 
 func (l *testLeaf) document(w http.ResponseWriter, r *http.Request) {
+	if least, _ := strconv.ParseInt(r.URL.Query().Get("least"), 10, 64); least > 0 {
+		if err := l.index.Wait(r.Context(), least); err != nil {
+			problem.New(http.StatusServiceUnavailable, "epoch-not-reached", err.Error()).Write(w)
+			return
+		}
+	}
 	v, err := l.index.At(wire.Latest)
 	if err != nil {
 		explain(w, err)
@@ -177,7 +184,7 @@ func (l *testLeaf) document(w http.ResponseWriter, r *http.Request) {
 		problem.New(http.StatusNotFound, "document-not-found", "there is no such document").Write(w)
 		return
 	}
-	_ = json.NewEncoder(w).Encode(d)
+	_ = json.NewEncoder(w).Encode(at{*d, v.Epoch()})
 }
 
 func (l *testLeaf) addr() string { return strings.TrimPrefix(l.URL, "http://") }

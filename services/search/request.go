@@ -43,13 +43,8 @@ var parameters = []string{"q", "limit", "after", "operator", "facets", "require"
 
 // parse reads a request. All that is wrong is a problem that says what would be right.
 func parse(values url.Values, t *table, d Distribution) (*request, error) {
-	for name, given := range values {
-		if !slices.Contains(parameters, name) {
-			return nil, badParameter(name, fmt.Sprintf("is unknown: there are %s", strings.Join(parameters, ", ")))
-		}
-		if len(given) > 1 {
-			return nil, badParameter(name, "is there more than once")
-		}
+	if err := checkNames(values, parameters...); err != nil {
+		return nil, err
 	}
 	r := &request{text: values.Get("q"), operator: query.Or, limit: defaultLimit}
 	for _, read := range []func(url.Values) error{r.readOperator, r.readQuery, r.readNumbers, r.readFacets, r.readChoices} {
@@ -74,6 +69,19 @@ func parse(values url.Values, t *table, d Distribution) (*request, error) {
 		}
 	}
 	return r, nil
+}
+
+// checkNames finds parameters that are none of these, and those that are there twice.
+func checkNames(values url.Values, known ...string) error {
+	for name, given := range values {
+		if !slices.Contains(known, name) {
+			return badParameter(name, fmt.Sprintf("is unknown: there are %s", strings.Join(known, ", ")))
+		}
+		if len(given) > 1 {
+			return badParameter(name, "is there more than once")
+		}
+	}
+	return nil
 }
 
 func badParameter(name, what string) error {

@@ -10,6 +10,7 @@ import (
 
 	"github.com/labstack/echo/v4"
 
+	"github.com/flotilla-dev/flotilla/internal/api"
 	"github.com/flotilla-dev/flotilla/internal/problem"
 	"github.com/flotilla-dev/flotilla/internal/upstream"
 	"github.com/flotilla-dev/flotilla/services/search/bulkhead"
@@ -78,18 +79,6 @@ func (s *server) search(c echo.Context) error {
 	return c.JSON(http.StatusOK, answer)
 }
 
-// param is a part of the path, unescaped. Echo gives it as it was sent where it was sent in another form than the usual one.
-func param(c echo.Context, name string) string {
-	text := c.Param(name)
-	if c.Request().URL.RawPath == "" {
-		return text
-	}
-	if plain, err := url.PathUnescape(text); err == nil {
-		return plain
-	}
-	return text
-}
-
 // find searches, within the bounds of the root, and counts how that ends.
 func (s *server) find(ctx context.Context, values url.Values) (answer *Answer, r *request, err error) {
 	defer func() { s.count(answer, err) }()
@@ -150,12 +139,12 @@ func (s *server) asking(c echo.Context, ask func(context.Context, *table) error)
 }
 
 func (s *server) document(c echo.Context) error {
-	id := param(c, "id")
+	id := api.Param(c, "id")
 	if err := checkID(id); err != nil {
 		return badDocument(err.Error())
 	}
 	return s.asking(c, func(ctx context.Context, t *table) error {
-		d, err := s.engine.document(ctx, t, id)
+		d, err := s.engine.document(ctx, t, id, c.QueryParams())
 		if err != nil {
 			return err
 		}
@@ -164,7 +153,7 @@ func (s *server) document(c echo.Context) error {
 }
 
 func (s *server) explain(c echo.Context) error {
-	id := param(c, "id")
+	id := api.Param(c, "id")
 	if err := checkID(id); err != nil {
 		return badDocument(err.Error())
 	}
@@ -179,7 +168,7 @@ func (s *server) explain(c echo.Context) error {
 
 // marked tells whether every shard has read a mark.
 func (s *server) marked(c echo.Context) error {
-	name := param(c, "name")
+	name := api.Param(c, "name")
 	if err := checkMark(name); err != nil {
 		return err
 	}

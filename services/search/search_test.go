@@ -9,6 +9,7 @@ import (
 
 	"github.com/flotilla-dev/flotilla/internal/await"
 	"github.com/flotilla-dev/flotilla/internal/process/processtest"
+	"github.com/flotilla-dev/flotilla/services/search/document"
 )
 
 func TestASearchFindsWhatIsInAnyShard(t *testing.T) {
@@ -377,6 +378,80 @@ func TestADocumentIsFetchedFromItsShard(t *testing.T) {
 	wantProblem(t, response, body, 404, "document-not-found")
 	response, body = processtest.Get(t, "http://"+r.Data+"/v1/documents/a%20b")
 	wantProblem(t, response, body, 400, "document-invalid")
+}
+
+// Whoever has just written names the epoch of the write, and is answered by no replica that has not got there, even if another one has
+// the document already in an older version, or not at all.
+func TestADocumentIsAsNewAsItsReaderWants(t *testing.T) {
+	c := newCorpus(t, 2, 2)
+	c.add(t, few()...)
+	r := startRoot(t, c, map[string]string{"SEARCH_HEDGE_BUDGET": "0"})
+	for _, write := range []struct {
+		document document.Document
+		status   int
+		want     string
+	}{
+		{doc("new", "zebra", ""), 200, "zebra"}, {doc("new", "quagga", ""), 200, "quagga"}, {doc("new", "", ""), 404, "document-not-found"},
+	} {
+		shard := c.placed.Of("new")
+		asked := func() int64 { return c.shards[shard][0].asked.Load() + c.shards[shard][1].asked.Load() }
+		before := asked()
+		type answer struct {
+			status int
+			body   string
+		}
+		got := make(chan answer, 1)
+		go func() {
+			response, body := r.get("/v1/documents/new", "min_epochs", fmt.Sprintf("%d:%d", shard, c.next[shard]+1))
+			got <- answer{response.StatusCode, body}
+		}()
+		await.That(t, "a leaf to be asked", func() bool { return asked() > before })
+		c.add(t, write.document)
+		if a := <-got; a.status != write.status || !strings.Contains(a.body, write.want) {
+			t.Errorf("%+v: %d %s", write.document, a.status, a.body)
+		}
+	}
+}
+
+// Epochs of other shards are of no interest to a document; one that no replica reaches is no fault of theirs.
+func TestADocumentAtAnEpochThatNobodyReachesIsIncomplete(t *testing.T) {
+	c := newCorpus(t, 2, 2)
+	c.add(t, few()...)
+	r := startRoot(t, c, map[string]string{"EJECT_AFTER": "1", "EJECT_BASE": "1h", "EJECT_MAX": "1h", "SEARCH_TIMEOUT": "1s"})
+	shard := c.placed.Of("d1")
+	response, body := r.get("/v1/documents/d1", "min_epochs", fmt.Sprintf("%d:1000000", shard))
+	wantProblem(t, response, body, 503, "incomplete")
+	if n := r.ejections(); n != 0 {
+		t.Errorf("%d ejections of replicas that waited", n)
+	}
+	if response, body := r.get("/v1/documents/d1", "min_epochs", fmt.Sprintf("%d:1000000", 1-shard)); response.StatusCode != 200 {
+		t.Errorf("an epoch of the other shard: %d %s", response.StatusCode, body)
+	}
+	for name, value := range map[string]string{"min_epochs": "2:1", "min_epoch": "0:1"} {
+		response, body := r.get("/v1/documents/d1", name, value)
+		if p := wantProblem(t, response, body, 400, "parameter-invalid"); p["parameter"] != name {
+			t.Errorf("%s=%s: %v", name, value, p)
+		}
+	}
+}
+
+// A replica that does not know what it is asked for, in the middle of a rolling upgrade, answers at once: that is no answer.
+func TestADocumentOfAnOlderEpochIsNoAnswer(t *testing.T) {
+	c := newCorpus(t, 1, 1)
+	c.add(t, few()...)
+	r := startRoot(t, c, map[string]string{"SEARCH_TIMEOUT": "5s"})
+	c.shards[0][0].misbehave(func(w http.ResponseWriter, r *http.Request) bool {
+		if !strings.HasPrefix(r.URL.Path, "/v1/documents/") {
+			return false
+		}
+		_, _ = w.Write([]byte(`{"id": "d1", "title": "dog", "epoch": 3}`))
+		return true
+	})
+	response, body := r.get("/v1/documents/d1", "min_epochs", "0:4")
+	wantProblem(t, response, body, 503, "incomplete")
+	if response, body := r.get("/v1/documents/d1", "min_epochs", "0:3"); response.StatusCode != 200 {
+		t.Errorf("%d %s", response.StatusCode, body)
+	}
 }
 
 func TestAMarkIsThereWhenEveryShardHasReadIt(t *testing.T) {

@@ -14,6 +14,7 @@ import (
 
 	"github.com/labstack/echo/v4"
 
+	"github.com/flotilla-dev/flotilla/internal/api"
 	"github.com/flotilla-dev/flotilla/internal/problem"
 	"github.com/flotilla-dev/flotilla/services/search/doclog"
 	"github.com/flotilla-dev/flotilla/services/search/document"
@@ -36,7 +37,7 @@ type Written struct {
 
 // put writes a document under the id of the path.
 func (s *server) put(c echo.Context) error {
-	id := param(c, "id")
+	id := api.Param(c, "id")
 	body, err := io.ReadAll(c.Request().Body)
 	if err != nil {
 		return unreadable(err)
@@ -57,7 +58,7 @@ func (s *server) put(c echo.Context) error {
 
 // remove deletes a document. One that is not there is deleted as well: the log does not know.
 func (s *server) remove(c echo.Context) error {
-	id := param(c, "id")
+	id := api.Param(c, "id")
 	if err := checkID(id); err != nil {
 		return badDocument(err.Error())
 	}
@@ -98,7 +99,7 @@ func (s *server) bulk(c echo.Context) error {
 
 // mark writes a mark to every shard: where it is read, all that was written before is read, too.
 func (s *server) mark(c echo.Context) error {
-	name := param(c, "name")
+	name := api.Param(c, "name")
 	if err := checkMark(name); err != nil {
 		return err
 	}

@@ -14,6 +14,7 @@ import (
 	"github.com/prometheus/client_golang/prometheus"
 	"github.com/prometheus/client_golang/prometheus/promauto"
 
+	"github.com/flotilla-dev/flotilla/internal/api"
 	"github.com/flotilla-dev/flotilla/internal/dictionary"
 )
 
@@ -84,7 +85,7 @@ func (c *counts) stats() Stats {
 
 // routes are held together with openapi.yaml by a test.
 func routes(e *echo.Echo, t *thesaurus) {
-	e.GET("/v1/related/:word", func(c echo.Context) error { return t.answer(c, c.Param("word")) })
+	e.GET("/v1/related/:word", func(c echo.Context) error { return t.answer(c, api.Param(c, "word")) })
 	e.GET("/v1/stats", func(c echo.Context) error {
 		s := t.counts.stats()
 		s.DictionaryRequests = t.words.Requests()
@@ -101,8 +102,8 @@ type Answer struct {
 	Related json.RawMessage `json:"related"`
 }
 
-func (t *thesaurus) answer(c echo.Context, escaped string) error {
-	word, err := dictionary.Spell(escaped)
+func (t *thesaurus) answer(c echo.Context, asked string) error {
+	word, err := dictionary.Spell(asked)
 	if err != nil {
 		return err
 	}

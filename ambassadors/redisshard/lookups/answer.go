@@ -13,6 +13,7 @@ import (
 	"github.com/prometheus/client_golang/prometheus/promauto"
 	"github.com/redis/go-redis/v9"
 
+	"github.com/flotilla-dev/flotilla/internal/api"
 	"github.com/flotilla-dev/flotilla/internal/dictionary"
 )
 
@@ -42,7 +43,7 @@ func newCounts(r prometheus.Registerer) *prometheus.CounterVec {
 
 // routes are held together with openapi.yaml by a test.
 func routes(e *echo.Echo, l *lookups) {
-	e.GET("/v1/lookups/:word", func(c echo.Context) error { return l.answer(c, c.Param("word")) })
+	e.GET("/v1/lookups/:word", func(c echo.Context) error { return l.answer(c, api.Param(c, "word")) })
 }
 
 // Answer is what is known of a word, and where from.
@@ -53,8 +54,8 @@ type Answer struct {
 	Entry json.RawMessage `json:"entry"`   // of the dictionary
 }
 
-func (l *lookups) answer(c echo.Context, escaped string) error {
-	word, err := dictionary.Spell(escaped)
+func (l *lookups) answer(c echo.Context, asked string) error {
+	word, err := dictionary.Spell(asked)
 	if err != nil {
 		return err
 	}

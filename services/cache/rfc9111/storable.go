@@ -18,11 +18,6 @@ const (
 	NoLifetime             // nothing explicit, and no heuristic applies
 )
 
-var reasons = [...]string{"stored", "method", "interim", "status", "no-store", "request-no-store", "private", "authorization",
-	"set-cookie", "vary-star", "no-lifetime"}
-
-func (r Reason) String() string { return reasons[r] }
-
 // OfRequest reports whether the reason lies in this one request, so that the next request for the same
 // resource may well be answered by something storable: no hit-for-miss then.
 func (r Reason) OfRequest() bool {

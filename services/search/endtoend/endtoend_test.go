@@ -38,7 +38,13 @@ func TestWhatIsWrittenIsFoundByWhoeverSaysSo(t *testing.T) {
 		if a := f.mustSearch("q", "zebra", "min_epochs", epochs); a.Total != 1 || a.Hits[0].ID != id {
 			t.Fatalf("%d: written at %s, %+v", i, epochs, a)
 		}
+		if response, body := processtest.Get(t, f.url(path, "min_epochs", epochs)); response.StatusCode != http.StatusOK {
+			t.Fatalf("%d: written at %s, status %d %s", i, epochs, response.StatusCode, body)
+		}
 		epochs = f.write(http.MethodDelete, path, "")
+		if response, body := processtest.Get(t, f.url(path, "min_epochs", epochs)); response.StatusCode != http.StatusNotFound {
+			t.Fatalf("%d: deleted at %s, status %d %s", i, epochs, response.StatusCode, body)
+		}
 		if a := f.mustSearch("q", "zebra", "min_epochs", epochs); a.Total != 0 {
 			t.Fatalf("%d: deleted at %s, %+v", i, epochs, a)
 		}

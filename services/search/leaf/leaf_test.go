@@ -496,6 +496,23 @@ func TestEveryRouteAnswers(t *testing.T) {
 	if resp, body := processtest.Get(t, "http://"+r.Data+"/v1/documents/d7"); resp.StatusCode != 200 || !strings.Contains(body, `"offset":7,"epoch":30`) {
 		t.Errorf("document: %d %s", resp.StatusCode, body)
 	}
+	late := make(chan string, 1)
+	go func() {
+		_, body := processtest.Get(t, "http://"+r.Data+"/v1/documents/later?least=31")
+		late <- body
+	}()
+	l.put(doclog.Placed{Record: doclog.Put(document.Document{ID: "later", Title: "dog"})})
+	if body := <-late; !strings.Contains(body, `"offset":30,"epoch":31`) {
+		t.Errorf("a document that is waited for: %s", body)
+	}
+	if resp, body := processtest.Get(t, "http://"+r.Data+"/v1/documents/d7?least=40", "X-Request-Timeout", "200"); resp.StatusCode != 503 || !strings.Contains(body, "#epoch-not-reached") {
+		t.Errorf("a document at an epoch that does not come: %d %s", resp.StatusCode, body)
+	}
+	for _, least := range []string{"-1", "x", "9223372036854775808"} {
+		if resp, body := processtest.Get(t, "http://"+r.Data+"/v1/documents/d7?least="+least); resp.StatusCode != 400 || !strings.Contains(body, "least: want") {
+			t.Errorf("least %s: %d %s", least, resp.StatusCode, body)
+		}
+	}
 	if resp, body := processtest.Get(t, "http://"+r.Data+"/v1/documents/none"); resp.StatusCode != 404 || !strings.Contains(body, "#document-not-found") {
 		t.Errorf("a document that is not there: %d %s", resp.StatusCode, body)
 	}

@@ -6,11 +6,12 @@ import (
 	"errors"
 	"io"
 	"net/http"
-	"net/url"
+	"strconv"
 	"time"
 
 	"github.com/labstack/echo/v4"
 
+	"github.com/flotilla-dev/flotilla/internal/api"
 	"github.com/flotilla-dev/flotilla/internal/problem"
 	"github.com/flotilla-dev/flotilla/services/search/bulkhead"
 	"github.com/flotilla-dev/flotilla/services/search/index"
@@ -215,21 +216,25 @@ type stored struct {
 	Epoch  int64             `json:"epoch"`
 }
 
-// pathID is the id in the path, unescaped: echo gives it as it was sent where that is another form than the usual one.
-func pathID(c echo.Context) string {
-	id := c.Param("id")
-	if c.Request().URL.RawPath == "" {
-		return id
+// leastOf reads the epoch that must have been reached; without one every one is.
+func leastOf(text string) (int64, error) {
+	if text == "" {
+		return 0, nil
 	}
-	if plain, err := url.PathUnescape(id); err == nil {
-		return plain
+	least, err := strconv.ParseInt(text, 10, 64)
+	if err != nil || least < 0 {
+		return 0, problem.New(http.StatusBadRequest, "bad-request", "least: want an offset from 0 on")
 	}
-	return id
+	return least, nil
 }
 
 func (l *leaf) document(c echo.Context) error {
-	return l.answer(c, "document", wire.Latest, 0, func(_ context.Context, v *index.View) (any, error) {
-		d, offset, err := v.Document(pathID(c))
+	least, err := leastOf(c.QueryParam("least"))
+	if err != nil {
+		return err
+	}
+	return l.answer(c, "document", wire.Latest, least, func(_ context.Context, v *index.View) (any, error) {
+		d, offset, err := v.Document(api.Param(c, "id"))
 		if errors.Is(err, index.ErrUnknown) {
 			return nil, problem.New(http.StatusNotFound, "document-not-found", "there is no document with this id in this shard")
 		}

@@ -40,15 +40,21 @@ func Gather[A any](ctx context.Context, kind *Kind, shards []Shard, call Call[A]
 	began := time.Now()
 	gathered := make(Gathered[A], len(shards))
 	var all sync.WaitGroup
+	asked, replicas, errs := make([]*asking[A], len(shards)), make([]*upstream.Endpoint, len(shards)), make([]error, len(shards))
 	for i := range shards {
-		// The first calls begin in turn, so that each pick sees the ones before it: shards that have replicas in common get
-		// different ones.
-		s := &asking[A]{kind: kind, shard: i, replicas: shards[i], call: call}
+		// All are picked before the first is called, so that each pick sees the ones before it, however soon an answer comes: shards
+		// that have replicas in common get different ones.
+		asked[i] = &asking[A]{kind: kind, shard: i, replicas: shards[i], call: call}
+		replicas[i], errs[i] = asked[i].begin()
+	}
+	for i, s := range asked {
 		calls, cancel := context.WithCancelCause(ctx)
-		err := s.begin(calls)
+		if errs[i] == nil {
+			s.ask(calls, replicas[i])
+		}
 		all.Go(func() {
 			defer cancel(nil)
-			if gathered[i] = s.wait(calls, cancel, err); gathered[i].Missing != "" {
+			if gathered[i] = s.wait(calls, cancel, errs[i]); gathered[i].Missing != "" {
 				kind.owner.metrics.missing.WithLabelValues(kind.Name, string(gathered[i].Missing)).Inc()
 			}
 		})
@@ -84,17 +90,17 @@ type overtaken struct{ by int }
 
 func (overtaken) Error() string { return "another replica answered first" }
 
-// begin calls the first replica.
-func (s *asking[A]) begin(ctx context.Context) error {
+// begin picks the first replica, which the caller asks.
+func (s *asking[A]) begin() (*upstream.Endpoint, error) {
 	o := &s.kind.owner.options
 	s.delay = s.kind.Delay()
 	s.results = make(chan result[A], o.Attempts) // so that no loser waits for somebody to hear it
-	err := s.start(ctx)
+	replica, err := s.replicas.Pool.Pick("", &s.tried)
 	if err == nil {
 		o.Hedges.Request()
 		s.replicas.Retries.Request()
 	}
-	return err
+	return replica, err
 }
 
 // wait makes further calls until one is good, none is left, or ctx is over. cancel ends all calls that are under way then.
@@ -174,11 +180,17 @@ func (s *asking[A]) hedgeIt(ctx context.Context) {
 
 // start calls a replica that was not called before.
 func (s *asking[A]) start(ctx context.Context) error {
-	number := s.tried.Len()
 	replica, err := s.replicas.Pool.Pick("", &s.tried)
 	if err != nil {
 		return err
 	}
+	s.ask(ctx, replica)
+	return nil
+}
+
+// ask calls the replica that was picked last.
+func (s *asking[A]) ask(ctx context.Context, replica *upstream.Endpoint) {
+	number := s.tried.Len() - 1
 	s.inFlight++
 	results, kind, call, shard, delay, waits := s.results, s.kind, s.call, s.shard, s.delay, s.replicas.Waits
 	kind.owner.calls.Go(func() {
@@ -198,7 +210,6 @@ func (s *asking[A]) start(ctx context.Context) error {
 		replica.Done(outcome, took)
 		results <- r
 	})
-	return nil
 }
 
 // blame is what the pool hears of a call that gave no answer. When it was cut off, it is what the replica would have been blamed for

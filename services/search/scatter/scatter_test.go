@@ -97,6 +97,28 @@ func TestAllShardsAreAskedAtOnce(t *testing.T) {
 	})
 }
 
+// Calls that want the same replicas go to different ones, even when the first has its answer before the last is made.
+func TestCallsOfOneShardGoToDifferentReplicas(t *testing.T) {
+	address, err := upstream.Parse("a:1,b:1,c:1")
+	if err != nil {
+		t.Fatal(err)
+	}
+	pool, err := upstream.New(upstream.Options{Name: "shard", Address: address, Policy: upstream.Fastest})
+	if err != nil {
+		t.Fatal(err)
+	}
+	one := Shard{Pool: pool, Retries: plenty()}
+	s := New(Options{})
+	kind := s.Kind("k")
+	for range 500 {
+		g := Gather(t.Context(), kind, []Shard{one, one, one}, func(context.Context, int, *upstream.Endpoint) (bool, error) { return true, nil })
+		if g[0].Replica == g[1].Replica || g[1].Replica == g[2].Replica || g[2].Replica == g[0].Replica {
+			t.Fatalf("asked %s, %s and %s", g[0].Replica, g[1].Replica, g[2].Replica)
+		}
+	}
+	s.Wait()
+}
+
 func TestWhatIsUnansweredAtTheDeadlineIsMissing(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		f := &fleet{takes: map[string]time.Duration{"b:1": time.Hour}}

@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"fmt"
 	"net"
+	"os"
 	"os/exec"
 	"path"
 	"path/filepath"
@@ -79,10 +80,19 @@ func (c Context) join(port int) string { return net.JoinHostPort(c.Host, strconv
 
 // real tells which server of the machine stands in for a service.
 func (c Context) real(s Service) (string, bool) {
-	if !c.Real || s.Real == nil {
+	if !c.Real || s.Real == nil || !s.Real.complete() {
 		return "", false
 	}
 	return c.Present(s.Real.Program)
+}
+
+// complete tells whether what the program needs besides is there.
+func (r *Real) complete() bool {
+	if r.Folder == "" {
+		return true
+	}
+	info, err := os.Stat(r.Folder)
+	return err == nil && info.IsDir()
 }
 
 // Substitutes says, for people, what became of the wish for real servers.
@@ -96,7 +106,11 @@ func (c Context) Substitutes(table []Service) []string {
 			notes = append(notes, fmt.Sprintf("%s: the real server, %s", s.Name, server))
 			continue
 		}
-		notes = append(notes, fmt.Sprintf("%s: %s is not installed, so the embedded one is used", s.Name, s.Real.Program))
+		missing := s.Real.Program + " is not installed"
+		if _, ok := c.Present(s.Real.Program); ok {
+			missing = fmt.Sprintf("there is no folder %s (%s brings it)", s.Real.Folder, s.Real.Bring)
+		}
+		notes = append(notes, fmt.Sprintf("%s: %s, so the embedded one is used", s.Name, missing))
 	}
 	return notes
 }

@@ -61,6 +61,8 @@ type Datagrams struct{ Name, Variable, Public string }
 // Real is a server of the machine that speaks the same protocol.
 type Real struct {
 	Program string   // as found in PATH
+	Folder  string   // what it needs besides, by its path, and is not always there; "" for nothing
+	Bring   string   // what brings the folder, for people
 	Script  string   // template: prepares what it needs and becomes it; its first argument is the path of Program
 	Args    []string // templates: {{port}} and {{private}} as in Env
 	Ping    string   // what a ready server answers with a line that Pong matches

@@ -138,6 +138,39 @@ func TestARealServerStandsInWhereItIsInstalled(t *testing.T) {
 	}
 }
 
+func TestARealServerStandsInOnlyWithTheFolderThatItNeeds(t *testing.T) {
+	t.Parallel()
+	c, table := exampleContext(t), example()
+	c.Real = true
+	table[0].Real.Folder, table[0].Real.Bring = filepath.Join(t.TempDir(), "jars"), "fetch.sh"
+	p, err := c.Resolve(table, table[0], 1)
+	if err != nil || p.Program != "/fleet/bin/data" {
+		t.Errorf("without the folder: %+v, %v", p, err)
+	}
+	if notes := c.Substitutes(table); len(notes) != 1 || !strings.Contains(notes[0], table[0].Real.Folder+" (fetch.sh brings it)") || !strings.Contains(notes[0], "embedded") {
+		t.Errorf("without the folder the notes are %q", notes)
+	}
+	if err := os.WriteFile(table[0].Real.Folder, nil, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	if p, err = c.Resolve(table, table[0], 1); err != nil || p.Program != "/fleet/bin/data" {
+		t.Errorf("with a file of its name: %+v, %v", p, err)
+	}
+	if err := os.Remove(table[0].Real.Folder); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.Mkdir(table[0].Real.Folder, 0o700); err != nil {
+		t.Fatal(err)
+	}
+	if p, err = c.Resolve(table, table[0], 1); err != nil || p.Program != "/usr/bin/data-server" {
+		t.Errorf("with the folder: %+v, %v", p, err)
+	}
+	c.Present = func(string) (string, bool) { return "", false }
+	if notes := c.Substitutes(table); len(notes) != 1 || !strings.Contains(notes[0], "data-server is not installed") {
+		t.Errorf("with the folder alone the notes are %q", notes)
+	}
+}
+
 func TestAPortIsOnesOwnOrThatOfAServiceThatRunsOnce(t *testing.T) {
 	t.Parallel()
 	table := example()
