@@ -65,22 +65,24 @@ type move struct {
 	t      *testing.T
 	broker *kafkatest.Broker
 	layout string
+	now    string // the file, and the section of the next layout
+	next   string
 	roots  []*replica
 	env    []string // of drivers
 }
 
-func startMove(t *testing.T) *move {
+// startMove starts leaves of both layouts, of which the next one is called documents- and its number of shards, and two roots.
+func startMove(t *testing.T, shards, more int, env ...string) *move {
 	t.Helper()
 	m := &move{t: t, broker: kafkatest.Embedded(t), layout: filepath.Join(t.TempDir(), "layout.yaml")}
-	now, next := m.leaves("documents", 3), m.leaves("documents-5", 5)
-	text := "control: documents.layout\nshards:\n" + now + "next:\n  topic: documents-5\n  placement: jump\n  shards:\n" + strings.ReplaceAll(next, "- ", "  - ")
-	if err := os.WriteFile(m.layout, []byte(text), 0o600); err != nil {
-		t.Fatal(err)
-	}
+	topic := fmt.Sprint("documents-", more)
+	m.now = "control: documents.layout\nshards:\n" + m.leaves("documents", shards)
+	m.next = fmt.Sprintf("topic: %s\nplacement: jump\nshards:\n%s", topic, m.leaves(topic, more))
+	m.lay(m.now + moving(m.next))
 	var addresses []string
 	for range 2 {
-		r := m.process(search.Program.Name, "SEARCH_LAYOUT_FILE="+m.layout, "SEARCH_KAFKA="+m.broker.Addr, "SEARCH_TIMEOUT=20s", "CHECK_INTERVAL=100ms", "CHECK_TIMEOUT=5s",
-			"SEARCH_WRITE_TIMEOUT=20s", "EJECT_AFTER=0")
+		r := m.process(search.Program.Name, append([]string{"SEARCH_LAYOUT_FILE=" + m.layout, "SEARCH_KAFKA=" + m.broker.Addr, "SEARCH_TIMEOUT=20s", "CHECK_INTERVAL=100ms", "CHECK_TIMEOUT=5s",
+			"SEARCH_WRITE_TIMEOUT=20s", "EJECT_AFTER=0"}, env...)...)
 		m.roots = append(m.roots, r)
 		_, port, _ := strings.Cut(r.admin, ":")
 		addresses = append(addresses, r.data+"/"+port)
@@ -91,6 +93,22 @@ func startMove(t *testing.T) *move {
 	m.env = []string{program + "=" + driver, layoutVar + "=" + m.layout, brokerVar + "=" + m.broker.Addr, rootsVar + "=" + strings.Join(addresses, ",")}
 	t.Cleanup(http.DefaultClient.CloseIdleConnections)
 	return m
+}
+
+// moving is a section as that of the next layout.
+func moving(section string) string {
+	return "next:\n  " + strings.ReplaceAll(strings.TrimSpace(section), "\n", "\n  ") + "\n"
+}
+
+// lay writes the layout file, as a whole.
+func (m *move) lay(text string) {
+	m.t.Helper()
+	if err := os.WriteFile(m.layout+".new", []byte(text), 0o600); err != nil {
+		m.t.Fatal(err)
+	}
+	if err := os.Rename(m.layout+".new", m.layout); err != nil {
+		m.t.Fatal(err)
+	}
 }
 
 func (m *move) process(name string, env ...string) *replica {
@@ -298,7 +316,7 @@ func moveUnderLoad(t *testing.T, killed ...control.Phase) {
 	if testing.Short() {
 		t.Skip("SKIPPED: it starts eight leaves and two roots as processes")
 	}
-	m := startMove(t)
+	m := startMove(t, 3, 5)
 	m.fill(animals(300))
 	_, first, _ := m.request(0, http.MethodGet, "/v1/search?q=animal", "")
 	var page search.Answer
