@@ -16,7 +16,9 @@ type Answer struct {
 	Next       string                    `json:"next,omitempty"`       // cursor of the next page
 	Epochs     map[string]int64          `json:"epochs"`               // by shard
 	Layout     string                    `json:"layout"`               // whose shards and epochs these are: its topic
-	Hedged     int                       `json:"hedged"`               // calls that were made to a second replica
+	// Unconfirmed: the control topic is silent, so that another layout may serve by now.
+	Unconfirmed bool `json:"unconfirmed,omitempty"`
+	Hedged      int  `json:"hedged"` // calls that were made to a second replica
 }
 
 // Harvest is how much of the whole an answer is of.

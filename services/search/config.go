@@ -42,6 +42,8 @@ type Config struct {
 	AnswerLimit   config.Size   `env:"SEARCH_LEAF_ANSWER_LIMIT" envDefault:"16MiB" doc:"largest answer of a leaf"`
 	FirstReplicas time.Duration `env:"SEARCH_FIRST_REPLICAS" envDefault:"45s" doc:"how long a new root is not ready while a shard has no usable replica"`
 
+	ControlSilence time.Duration `env:"SEARCH_CONTROL_SILENCE" envDefault:"5s" doc:"how long the control topic of the layout file may not be heard of: a new root is not ready meanwhile, and answers behind it are unconfirmed"`
+
 	HedgeQuantile float64       `env:"SEARCH_HEDGE_QUANTILE" envDefault:"0.98" doc:"a call that takes longer than this part of its kind is also made to another replica; 0: never"`
 	HedgeBudget   float64       `env:"SEARCH_HEDGE_BUDGET" envDefault:"0.05" doc:"hedges allowed as a share of calls"`
 	HedgeWindow   time.Duration `env:"SEARCH_HEDGE_WINDOW" envDefault:"30s" doc:"over which latencies of calls are measured"`
@@ -84,7 +86,7 @@ func (c *Config) validate() error {
 	for _, d := range []struct {
 		name  string
 		value time.Duration
-	}{{"SEARCH_TIMEOUT", c.Timeout}, {"SEARCH_WRITE_TIMEOUT", c.WriteTimeout}, {"SEARCH_FIRST_REPLICAS", c.FirstReplicas}, {"SEARCH_HEDGE_FIRST", c.HedgeFirst}, {"SEARCH_LEAF_CONNECT_TIMEOUT", c.Connect}} {
+	}{{"SEARCH_TIMEOUT", c.Timeout}, {"SEARCH_WRITE_TIMEOUT", c.WriteTimeout}, {"SEARCH_FIRST_REPLICAS", c.FirstReplicas}, {"SEARCH_CONTROL_SILENCE", c.ControlSilence}, {"SEARCH_HEDGE_FIRST", c.HedgeFirst}, {"SEARCH_LEAF_CONNECT_TIMEOUT", c.Connect}} {
 		bad(d.value <= 0, d.name, d.value, "more than 0s")
 	}
 	for _, n := range []struct {

@@ -9,6 +9,7 @@ import (
 	"strconv"
 	"sync"
 	"sync/atomic"
+	"time"
 
 	"github.com/flotilla-dev/flotilla/internal/retry"
 	"github.com/flotilla-dev/flotilla/internal/upstream"
@@ -63,6 +64,7 @@ type fleet struct {
 
 	view     *control.View  // nil: the file names no control topic
 	controls sync.WaitGroup // who follows it
+	began    time.Time      // when that began
 
 	applying sync.Mutex // held while a table is made
 	text     []byte     // of the file, guarded by applying

@@ -99,6 +99,9 @@ func fill(p *page.Page, answer *Answer, r *request, values url.Values) {
 	if values.Get("after") != "" {
 		p.First = href(with(values, "after", ""))
 	}
+	if answer.Unconfirmed {
+		p.Missing = "Kafka is away: documents may have moved to another layout by now, and newer ones may be missing."
+	}
 	if h := answer.Harvest; h.Answered < h.Shards {
 		p.Missing = fmt.Sprintf("Only %.0f %% of the documents were searched: %d of %d shards did not answer.", 100*h.Documents, h.Shards-h.Answered, h.Shards)
 	}

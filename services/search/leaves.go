@@ -17,6 +17,7 @@ import (
 	"github.com/flotilla-dev/flotilla/internal/retry"
 	"github.com/flotilla-dev/flotilla/internal/upstream"
 	"github.com/flotilla-dev/flotilla/services/search/scatter"
+	"github.com/flotilla-dev/flotilla/services/search/wire"
 )
 
 // leaves makes calls to leaves. Which replica is called, and whether another one is, is package scatter's affair: the client makes one
@@ -84,6 +85,9 @@ func (l *leaves) call(ctx context.Context, replica *upstream.Endpoint, method, p
 	defer response.Body.Close()
 	if response.StatusCode != http.StatusOK {
 		return nil, refusal(response)
+	}
+	if response.Header.Get(wire.EndedHeader) != "" && wantsOpen(ctx) {
+		return nil, &scatter.Failure{Reason: scatter.Refused, Outcome: upstream.Canceled, Final: true, Err: errEnded}
 	}
 	text, err := io.ReadAll(response.Body)
 	if errors.Is(err, httpclient.ErrBodyTooLarge) {

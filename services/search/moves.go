@@ -9,8 +9,6 @@ import (
 	"sync"
 	"time"
 
-	"github.com/labstack/echo/v4"
-
 	"github.com/flotilla-dev/flotilla/internal/problem"
 	"github.com/flotilla-dev/flotilla/services/search/control"
 	"github.com/flotilla-dev/flotilla/services/search/doclog"
@@ -31,6 +29,7 @@ func (f *fleet) controlled(text []byte) (follow func(ctx context.Context, known 
 	if err != nil {
 		return nil, err
 	}
+	f.began = time.Now()
 	news := make(chan control.State, 1) // the newest
 	f.view = control.NewView(f.log, func(s control.State) {
 		select {
@@ -46,6 +45,7 @@ func (f *fleet) controlled(text []byte) (follow func(ctx context.Context, known 
 		var obeying sync.WaitGroup
 		defer obeying.Wait()
 		obeying.Go(func() { f.obey(ctx, news, known) })
+		obeying.Go(func() { f.proclaim(ctx, known) })
 		err := f.view.Follow(ctx, cluster)
 		if ctx.Err() != nil {
 			return nil
@@ -136,19 +136,6 @@ func (f *fleet) prepare(old, now *table, file *layout.Layout) error {
 	return nil
 }
 
-// informed refuses requests for documents as long as it is not known which layout serves.
-func (s *server) informed(next echo.HandlerFunc) echo.HandlerFunc {
-	return func(c echo.Context) error {
-		if s.fleet.view != nil && c.Path() != "/v1/status" && c.Path() != "/v1/openapi.yaml" {
-			t, _ := s.fleet.state()
-			if _, known := s.fleet.view.State(); !known || !t.serves() {
-				return problem.New(http.StatusServiceUnavailable, "layout-unknown", "this root does not know yet which layout serves").Retry(time.Second)
-			}
-		}
-		return next(c)
-	}
-}
-
 // serves tells whether the table has been made from a state that is not older than its own layout: one from before a switch serves until
 // the next one is made, because its state is that of the seals.
 func (t *table) serves() bool {
@@ -169,16 +156,26 @@ func (f *fleet) holdToWrite(ctx context.Context) (*table, error) {
 			return t, nil
 		}
 		t.release()
+		if !f.view.Heard(f.cfg.ControlSilence) { // Kafka is away, so that it is no matter of a moment
+			return nil, problem.New(http.StatusServiceUnavailable, "log-unavailable", "the control topic cannot be read, which says whether the log is written; nothing is written meanwhile").Retry(doclog.RetryAfter)
+		}
 		select {
 		case <-news:
 		case <-ctx.Done():
-			detail := "which layout serves was not heard of for a moment; nothing is written meanwhile"
-			if s, _ := f.view.State(); s.Version > 0 && !s.Phase.Open() {
-				detail = "documents move to another layout, and nothing is written meanwhile"
-			}
-			return nil, problem.New(http.StatusServiceUnavailable, "log-unavailable", detail).Retry(doclog.RetryAfter)
+			return nil, f.heldTooLong()
 		}
 	}
+}
+
+// heldTooLong is what a writer is told whose time is over. Behind a seal nothing is written until somebody goes on with the move.
+func (f *fleet) heldTooLong() error {
+	s, _ := f.view.State()
+	if s.Version == 0 || s.Phase.Open() {
+		return problem.New(http.StatusServiceUnavailable, "log-unavailable", "which layout serves was not heard of for a moment; nothing is written meanwhile").Retry(doclog.RetryAfter)
+	}
+	detail := fmt.Sprintf("documents move to layout %s, phase %s since %s, and nothing is written until that is done; if it takes longer than some seconds, who moves them may have ended: \"searchreshard run\" goes on with it",
+		s.Next.Topic, s.Phase, s.Time.Format(time.RFC3339))
+	return problem.New(http.StatusServiceUnavailable, "log-unavailable", detail).Retry(doclog.RetryAfter).With("phase", s.Phase).With("next", s.Next.Topic)
 }
 
 func (t *table) writable() bool {
@@ -215,12 +212,23 @@ func (t *table) ofAnother(layout string) (satisfied bool, err error) {
 	switch {
 	case was:
 		return true, nil
+	case layout == "" && !t.informed():
+		return false, problem.New(http.StatusServiceUnavailable, "layout-unknown", "min_epochs names no layout, and this root does not know yet whether another one than "+t.layout.Topic+" has served: name it, as "+t.layout.Topic+"/0:18").Retry(time.Second)
 	case layout == "" && len(t.moves.Past) > 0:
 		return false, badParameter("min_epochs", "has to name the layout, because another one has served before: "+t.layout.Topic+"/0:18, as layout and epochs of the answer to a write say")
 	case layout == "" || layout == t.layout.Topic:
 		return false, nil
 	}
 	return false, problem.New(http.StatusServiceUnavailable, "layout-unknown", fmt.Sprintf("this root has not heard of layout %.60q, or not yet; %s serves here", layout, t.layout.Topic)).Retry(time.Second)
+}
+
+// informed tells whether the control topic was read once, or there is none.
+func (t *table) informed() bool {
+	if t.view == nil {
+		return true
+	}
+	_, known := t.view.State()
+	return known
 }
 
 // hadCursor tells whether a cursor was made by a layout that has served.
@@ -237,6 +245,8 @@ type ControlStatus struct {
 	Known    bool          `json:"known"` // its end was seen once
 	Version  int64         `json:"version"`
 	Phase    control.Phase `json:"phase"`
+	Since    *time.Time    `json:"since,omitempty"`  // of the phase
+	Silent   bool          `json:"silent"`           // it was not heard of for SEARCH_CONTROL_SILENCE: answers are unconfirmed
 	Next     string        `json:"next,omitempty"`   // topic of the layout that documents move to
 	Prepared bool          `json:"prepared"`         // this root has that layout, and each of its shards has a replica that is ready
 	Epochs   []int64       `json:"epochs,omitempty"` // at which the layout of now began to serve
@@ -250,7 +260,10 @@ func (f *fleet) controlStatus(t *table) *ControlStatus {
 		return nil
 	}
 	s, known := f.view.State()
-	c := &ControlStatus{Topic: t.control, Known: known, Version: s.Version, Phase: s.Phase, Epochs: s.Epochs, Late: s.Late, Writable: t.writable()}
+	c := &ControlStatus{Topic: t.control, Known: known, Version: s.Version, Phase: s.Phase, Epochs: s.Epochs, Late: s.Late, Writable: t.writable(), Silent: !f.view.Heard(f.cfg.ControlSilence)}
+	if s.Version > 0 {
+		c.Since = &s.Time
+	}
 	for _, l := range s.Past {
 		c.Past = append(c.Past, l.Topic)
 	}

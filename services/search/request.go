@@ -9,6 +9,7 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"time"
 
 	"github.com/flotilla-dev/flotilla/internal/problem"
 	"github.com/flotilla-dev/flotilla/services/search/merge"
@@ -59,6 +60,9 @@ func parse(values url.Values, t *table, d Distribution) (*request, error) {
 	if text := values.Get("after"); text != "" {
 		var err error
 		if r.cursor, err = merge.Parse(text, r.of, len(t.shards)); err != nil {
+			if !t.informed() {
+				return nil, problem.New(http.StatusServiceUnavailable, "layout-unknown", "the cursor does not fit the layout that is searched here, unconfirmed, until the control topic can be read").Retry(time.Second)
+			}
 			if t.hadCursor(text, r.node.String(), d) {
 				return nil, problem.New(http.StatusGone, "cursor-expired", "the first page is of a layout that does not serve any more: begin again without after").With("layout", t.layout.Topic)
 			}

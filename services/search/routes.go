@@ -98,6 +98,9 @@ func (s *server) find(ctx context.Context, values url.Values) (answer *Answer, r
 	} else {
 		answer, err = s.engine.documents(ctx, t, r)
 	}
+	if err == nil {
+		answer.Unconfirmed = unconfirmed(ctx)
+	}
 	return answer, r, err
 }
 
@@ -116,7 +119,7 @@ func (s *server) count(answer *Answer, err error) {
 		outcome = expired
 	case strings.HasSuffix(p.Type, "#overloaded"):
 		outcome = shed
-	case strings.HasSuffix(p.Type, "#incomplete"):
+	case strings.HasSuffix(p.Type, "#incomplete"), strings.HasSuffix(p.Type, "#layout-unknown"):
 		outcome = none
 	}
 	s.metrics.answers.WithLabelValues(outcome).Inc()

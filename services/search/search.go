@@ -35,6 +35,7 @@ type part struct {
 	epoch   int64          // at which it is asked in the second phase
 	missing scatter.Reason // "": not missing
 	gone    bool           // its replicas do not keep the epoch any more
+	ended   bool           // its log has ended, which the root has not heard of
 }
 
 // leftOut is why a shard is not asked for a later page; see merge.LeftOut.
@@ -88,7 +89,7 @@ func note[A any](s *searching, parts []*part, g scatter.Gathered[A]) {
 	s.hedged += g.Hedged()
 	for i := range g {
 		if g[i].Missing != "" {
-			parts[i].missing, parts[i].gone = g[i].Missing, errors.Is(g[i].Err, errGone)
+			parts[i].missing, parts[i].gone, parts[i].ended = g[i].Missing, errors.Is(g[i].Err, errGone), errors.Is(g[i].Err, errEnded)
 		}
 	}
 }
@@ -322,6 +323,8 @@ func (s *searching) enough() error {
 		switch {
 		case p.missing == "":
 			answered++
+		case p.ended:
+			return layoutEnded()
 		case p.gone && s.request.cursor != nil:
 			return problem.New(http.StatusGone, "cursor-expired", "the first page was made too long ago: its state is not kept any more; begin again without after")
 		case p.missing != leftOut:

@@ -106,6 +106,33 @@ func TestWhoHasNotLookedForALeaseDoesNotWrite(t *testing.T) {
 	writable("documents-5", true, "behind the switch")
 }
 
+// What was heard is of the time at which it was asked for, also where nothing may be written.
+func TestAViewKnowsForHowLongItHasHeardNothing(t *testing.T) {
+	clock := time.Unix(1000, 0)
+	v := NewView(nil, nil)
+	v.now = func() time.Time { return clock }
+	heard := func(want bool, when string) {
+		t.Helper()
+		if v.Heard(Lease) != want {
+			t.Errorf("%s: heard is %v", when, !want)
+		}
+	}
+	heard(false, "before anything is known")
+	v.take(doclog.Batch{Records: []doclog.Record{record(t, at(1, Copying))}, Next: 1, End: 2}, clock)
+	heard(false, "before the end was seen")
+	v.take(doclog.Batch{Records: []doclog.Record{record(t, at(2, Sealing))}, Next: 2, End: 2}, clock)
+	clock = clock.Add(Lease)
+	heard(true, "a lease later")
+	clock = clock.Add(1)
+	heard(false, "behind it")
+	v.take(doclog.Batch{Next: 2, End: 3}, clock)
+	heard(false, "with a part of the log")
+	v.take(doclog.Batch{Next: 3, End: 3}, clock.Add(-2*Lease))
+	heard(false, "with an answer that took longer")
+	v.take(doclog.Batch{Next: 3, End: 3}, clock)
+	heard(true, "with an answer")
+}
+
 func TestOfTwoDriversOneTakesTheStep(t *testing.T) {
 	kafkatest.Each(t, func(t *testing.T, b *kafkatest.Broker) {
 		ctx, cancel := context.WithTimeout(t.Context(), await.Limit)

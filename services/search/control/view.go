@@ -19,6 +19,7 @@ type View struct {
 	mu    sync.Mutex // guards all below
 	state State
 	known bool          // the end of the log was seen once
+	heard time.Time     // when the end of the log was asked for that was seen last
 	until time.Time     // when what was open then is to be looked at again
 	news  chan struct{} // closed when anything above changes
 }
@@ -76,6 +77,9 @@ func (v *View) take(b doclog.Batch, asked time.Time) {
 	}
 	moved := state.Version != v.state.Version
 	v.state = state
+	if end {
+		v.heard = asked
+	}
 	if end && state.openAtAll() {
 		v.until = asked.Add(Lease)
 	}
@@ -95,6 +99,13 @@ func (v *View) State() (s State, known bool) {
 	v.mu.Lock()
 	defer v.mu.Unlock()
 	return v.state, v.known
+}
+
+// Heard tells whether the end of the log was seen, by a request not longer ago than this.
+func (v *View) Heard(within time.Duration) bool {
+	v.mu.Lock()
+	defer v.mu.Unlock()
+	return v.known && v.now().Sub(v.heard) <= within
 }
 
 // Writable tells whether records may be written to this topic now, and whether what the log has acknowledged by now is before any seal of it.

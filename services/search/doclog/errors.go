@@ -68,6 +68,9 @@ func (e *Gone) Error() string {
 	return fmt.Sprintf("offset %d is not in partition %d of topic %s: there are %d to %d", e.Next, e.Partition, e.Topic, e.Oldest, e.Newest)
 }
 
+// IsMissing tells whether an error is that there is no such topic.
+func IsMissing(err error) bool { return errors.Is(err, sarama.ErrUnknownTopicOrPartition) }
+
 // fenced tells whether an answer means that a producer identity is of no use any more. All of them come before anything is written.
 func fenced(code sarama.KError) bool {
 	switch code {

@@ -128,7 +128,8 @@ func startFleet(t *testing.T, shards, replicas int, env map[string]string) *flee
 	if err := os.WriteFile(file, []byte(layout.String()), 0o600); err != nil {
 		t.Fatal(err)
 	}
-	all := map[string]string{"SEARCH_LAYOUT_FILE": file, "SEARCH_KAFKA": f.broker.Addr, "SEARCH_TIMEOUT": "20s", "CHECK_INTERVAL": "100ms", "CHECK_TIMEOUT": "5s", "SEARCH_WRITE_TIMEOUT": "20s"}
+	all := map[string]string{"SEARCH_LAYOUT_FILE": file, "SEARCH_KAFKA": f.broker.Addr, "SEARCH_TIMEOUT": "20s", "CHECK_INTERVAL": "100ms", "CHECK_TIMEOUT": "5s", "SEARCH_WRITE_TIMEOUT": "20s",
+		"SEARCH_LEAF_CONNECT_TIMEOUT": "5s"} // else a busy machine is taken for leaves that are away
 	for name, value := range env {
 		all[name] = value
 	}

@@ -65,22 +65,26 @@ type move struct {
 	t      *testing.T
 	broker *kafkatest.Broker
 	layout string
+	now    string // the file, and the section of the next layout
+	next   string
 	roots  []*replica
 	env    []string // of drivers
+	roles  string   // the roots, for drivers
+	last   string   // layout that the documents are in at the end
 }
 
-func startMove(t *testing.T) *move {
+// startMove starts leaves of both layouts, of which the next one is called documents- and its number of shards, and two roots.
+func startMove(t *testing.T, shards, more int, env ...string) *move {
 	t.Helper()
 	m := &move{t: t, broker: kafkatest.Embedded(t), layout: filepath.Join(t.TempDir(), "layout.yaml")}
-	now, next := m.leaves("documents", 3), m.leaves("documents-5", 5)
-	text := "control: documents.layout\nshards:\n" + now + "next:\n  topic: documents-5\n  placement: jump\n  shards:\n" + strings.ReplaceAll(next, "- ", "  - ")
-	if err := os.WriteFile(m.layout, []byte(text), 0o600); err != nil {
-		t.Fatal(err)
-	}
+	m.last = fmt.Sprint("documents-", more)
+	m.now = "control: documents.layout\nshards:\n" + m.leaves("documents", shards)
+	m.next = m.section(m.last, more)
+	m.lay(m.now + moving(m.next))
 	var addresses []string
 	for range 2 {
-		r := m.process(search.Program.Name, "SEARCH_LAYOUT_FILE="+m.layout, "SEARCH_KAFKA="+m.broker.Addr, "SEARCH_TIMEOUT=20s", "CHECK_INTERVAL=100ms", "CHECK_TIMEOUT=5s",
-			"SEARCH_WRITE_TIMEOUT=20s", "EJECT_AFTER=0")
+		r := m.process(search.Program.Name, append([]string{"SEARCH_LAYOUT_FILE=" + m.layout, "SEARCH_KAFKA=" + m.broker.Addr, "SEARCH_TIMEOUT=20s", "CHECK_INTERVAL=100ms", "CHECK_TIMEOUT=5s",
+			"SEARCH_WRITE_TIMEOUT=20s", "SEARCH_LEAF_CONNECT_TIMEOUT=5s", "EJECT_AFTER=0"}, env...)...)
 		m.roots = append(m.roots, r)
 		_, port, _ := strings.Cut(r.admin, ":")
 		addresses = append(addresses, r.data+"/"+port)
@@ -88,9 +92,31 @@ func startMove(t *testing.T) *move {
 	for _, r := range m.roots {
 		r.ready()
 	}
-	m.env = []string{program + "=" + driver, layoutVar + "=" + m.layout, brokerVar + "=" + m.broker.Addr, rootsVar + "=" + strings.Join(addresses, ",")}
+	m.roles = strings.Join(addresses, ",")
+	m.env = []string{program + "=" + driver, layoutVar + "=" + m.layout, brokerVar + "=" + m.broker.Addr, rootsVar + "=" + m.roles}
 	t.Cleanup(http.DefaultClient.CloseIdleConnections)
 	return m
+}
+
+// section starts the leaves of a layout, and is how a file tells of it.
+func (m *move) section(topic string, shards int) string {
+	return fmt.Sprintf("topic: %s\nplacement: jump\nshards:\n%s", topic, m.leaves(topic, shards))
+}
+
+// moving is a section as that of the next layout.
+func moving(section string) string {
+	return "next:\n  " + strings.ReplaceAll(strings.TrimSpace(section), "\n", "\n  ") + "\n"
+}
+
+// lay writes the layout file, as a whole.
+func (m *move) lay(text string) {
+	m.t.Helper()
+	if err := os.WriteFile(m.layout+".new", []byte(text), 0o600); err != nil {
+		m.t.Fatal(err)
+	}
+	if err := os.Rename(m.layout+".new", m.layout); err != nil {
+		m.t.Fatal(err)
+	}
 }
 
 func (m *move) process(name string, env ...string) *replica {
@@ -246,7 +272,7 @@ func (m *move) all(root int) map[string]document.Document {
 	for after := ""; ; {
 		_, body, err := m.request(root, http.MethodGet, "/v1/search?q=*&limit=100&require=all&after="+after, "")
 		var a search.Answer
-		if err != nil || json.Unmarshal([]byte(body), &a) != nil || a.Layout != "documents-5" {
+		if err != nil || json.Unmarshal([]byte(body), &a) != nil || a.Layout != m.last {
 			m.t.Fatalf("%v %s", err, body)
 		}
 		for _, h := range a.Hits {
@@ -286,19 +312,28 @@ func (m *move) fill(documents []document.Document) {
 }
 
 func TestDocumentsMoveToMoreShardsWhileTheyAreSearchedAndWritten(t *testing.T) {
-	moveUnderLoad(t)
+	moveUnderLoad(t, true, func(m *move) error { return m.drive("") })
 }
 
 func TestAMoveBearsTheEndOfItsDriverAndOfARootInEachPhase(t *testing.T) {
-	moveUnderLoad(t, control.Copying, control.Sealing, control.Sealed, control.Switched)
+	moveUnderLoad(t, false, func(m *move) error {
+		for _, phase := range []control.Phase{control.Copying, control.Sealing, control.Sealed, control.Switched} {
+			if err := m.drive(phase); err != nil {
+				return err
+			}
+			t.Logf("the driver was killed at %s: %+v", phase, m.status(0).Control)
+			m.restart(1)
+		}
+		return m.drive("")
+	})
 }
 
-// moveUnderLoad moves documents while they are searched and written at two roots. In some phases the driver, and then the second root, is killed.
-func moveUnderLoad(t *testing.T, killed ...control.Phase) {
+// moveUnderLoad moves documents while they are searched and written at two roots; searches of the second one are counted if both serve all the time.
+func moveUnderLoad(t *testing.T, both bool, drive func(*move) error) {
 	if testing.Short() {
 		t.Skip("SKIPPED: it starts eight leaves and two roots as processes")
 	}
-	m := startMove(t)
+	m := startMove(t, 3, 5, "SEARCH_CONTROL_SILENCE=60s")
 	m.fill(animals(300))
 	_, first, _ := m.request(0, http.MethodGet, "/v1/search?q=animal", "")
 	var page search.Answer
@@ -310,7 +345,7 @@ func moveUnderLoad(t *testing.T, killed ...control.Phase) {
 	counts := &tally{layouts: map[string]int{}}
 	var work sync.WaitGroup
 	work.Go(func() { m.search(running, 0, counts) })
-	if len(killed) == 0 {
+	if both {
 		work.Go(func() { m.search(running, 1, counts) })
 	}
 	const writers = 3
@@ -318,16 +353,7 @@ func moveUnderLoad(t *testing.T, killed ...control.Phase) {
 	for w := range writers {
 		work.Go(func() { books[w], errs[w] = m.write(running, w, &longest[w]) })
 	}
-	for _, phase := range killed {
-		if err := m.drive(phase); err != nil {
-			t.Fatal(err)
-		}
-		t.Logf("the driver was killed at %s: %+v", phase, m.status(0).Control)
-		m.roots[1].kill()
-		m.roots[1].start()
-		m.roots[1].ready()
-	}
-	if err := m.drive(""); err != nil {
+	if err := drive(m); err != nil {
 		t.Fatal(err)
 	}
 	for root := range m.roots {

@@ -131,7 +131,15 @@ func (l *leaf) answer(c echo.Context, route string, epoch, least int64, do func(
 	if err != nil {
 		return l.problem(err)
 	}
+	tellEnd(c, s)
 	return reply(c, value)
+}
+
+// tellEnd says that the partition has ended, in an answer.
+func tellEnd(c echo.Context, s *shard) {
+	if s.isSealed() {
+		c.Response().Header().Set(wire.EndedHeader, "true")
+	}
 }
 
 // reply writes an answer: postings in their own form, all else as JSON.
@@ -249,6 +257,7 @@ func (l *leaf) document(c echo.Context) error {
 type state struct {
 	wire.Status
 	CaughtUp bool       `json:"caught_up"`
+	Ended    bool       `json:"ended"`              // the partition has a seal: what is written now goes to another topic
 	End      int64      `json:"end"`                // of the partition when it was last seen; -1: never
 	Away     *time.Time `json:"log_away,omitempty"` // since when the log is not reached
 }
@@ -260,7 +269,7 @@ func (l *leaf) status(c echo.Context) error {
 		Status: wire.Status{
 			Topic: l.cfg.Topic, Partition: l.cfg.Partition, Oldest: s.index.Oldest(), Documents: documents, Words: words, Bytes: bytes, Epoch: s.index.Epoch(), Marks: s.listMarks(),
 		},
-		CaughtUp: l.answers.Load(),
+		CaughtUp: l.answers.Load(), Ended: s.isSealed(),
 	}
 	l.mu.Lock()
 	answer.Snapshot, answer.End = l.snapshot, l.end
@@ -269,5 +278,6 @@ func (l *leaf) status(c echo.Context) error {
 		answer.Away = &since
 	}
 	l.mu.Unlock()
+	tellEnd(c, s)
 	return reply(c, answer)
 }

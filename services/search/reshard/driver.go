@@ -94,15 +94,45 @@ func (d *Driver) open(ctx context.Context) (*logs, error) {
 	return l, nil
 }
 
-// Status is the state of now.
-func (d *Driver) Status(ctx context.Context) (control.State, error) {
-	l, err := d.open(ctx)
+// steering opens the control topic alone, as it is.
+func (d *Driver) steering(ctx context.Context, use func(*control.Log, control.State) error) error {
+	c, err := doclog.Open(doclog.Options{Brokers: d.Brokers, Topic: d.Layout.Control, Client: "searchreshard", Log: d.Log})
 	if err != nil {
-		return control.State{}, err
+		return err
 	}
-	defer l.close()
-	return l.control.Read(ctx)
+	defer c.Close()
+	l := &control.Log{Cluster: c, Driver: control.Lot()}
+	err = retry.Do(ctx, retry.Policy{Backoff: again}, func(context.Context) error {
+		err := c.Verify(1)
+		if partitions := new(doclog.Partitions); errors.As(err, &partitions) || doclog.IsMissing(err) {
+			return retry.Stop(err)
+		}
+		return err
+	})
+	var s control.State
+	if doclog.IsMissing(err) { // no root has ever followed it
+		return use(l, s)
+	}
+	if err == nil {
+		s, err = l.Read(ctx)
+	}
+	if err != nil {
+		return err
+	}
+	return use(l, s)
 }
+
+// Status is the state of now. Nothing is made for it that is not there.
+func (d *Driver) Status(ctx context.Context) (state control.State, err error) {
+	err = d.steering(ctx, func(_ *control.Log, now control.State) error {
+		state = now
+		return nil
+	})
+	return state, err
+}
+
+// again is the wait between attempts.
+var again = retry.Backoff{Base: 100 * time.Millisecond, Max: 2 * time.Second}
 
 // errFinal marks what another try does not change.
 type finalError struct{ error }
@@ -113,22 +143,22 @@ func final(format string, args ...any) error { return finalError{fmt.Errorf(form
 
 // Abort goes back to serving. It is possible as long as nothing is sealed.
 func (d *Driver) Abort(ctx context.Context) error {
-	l, err := d.open(ctx)
-	if err != nil {
+	return d.steering(ctx, func(l *control.Log, last control.State) error {
+		switch last.Phase {
+		case control.Copying, control.Sealing:
+		case control.Sealed:
+			return errors.New("the log of now is sealed, and there is no way back: run goes on with the move")
+		default:
+			return errors.New("nothing moves, so that there is nothing to abort")
+		}
+		next := last
+		next.Phase, next.Next = control.Serving, nil
+		s, err := l.Propose(ctx, last, next)
+		if err == nil {
+			d.Log.Info("the move is aborted", "topic", s.Serving.Topic, "version", s.Version)
+		}
 		return err
-	}
-	defer l.close()
-	last, err := l.control.Read(ctx)
-	if err != nil {
-		return err
-	}
-	if last.Phase != control.Copying && last.Phase != control.Sealing {
-		return fmt.Errorf("the phase is %q: there is a way back from copying and sealing only", last.Phase)
-	}
-	next := last
-	next.Phase, next.Next = control.Serving, nil
-	_, err = l.control.Propose(ctx, last, next)
-	return err
+	})
 }
 
 // Run moves the documents, or goes on with a move that somebody else has begun. Whatever a new beginning may mend is tried again until
@@ -138,10 +168,10 @@ func (d *Driver) Run(ctx context.Context) error {
 		return errors.New("the layout file has no next layout")
 	}
 	taken := 0
-	return retry.Do(ctx, retry.Policy{Backoff: retry.Backoff{Base: 100 * time.Millisecond, Max: 2 * time.Second},
+	return retry.Do(ctx, retry.Policy{Backoff: again,
 		Before: func(_ int, err error, _ time.Duration) { d.Log.Warn("the move is begun again", "error", err) },
 	}, func(ctx context.Context) error {
-		err := d.session(ctx)
+		err := d.session(ctx, taken > 0)
 		var stop finalError
 		if errors.Is(err, control.ErrTaken) {
 			taken++
@@ -153,8 +183,8 @@ func (d *Driver) Run(ctx context.Context) error {
 	})
 }
 
-// session is the work of one driver, under one identity.
-func (d *Driver) session(ctx context.Context) error {
+// session is the work of one driver, under one identity. lost tells that one of this process has lost the move to somebody.
+func (d *Driver) session(ctx context.Context, lost bool) error {
 	l, err := d.open(ctx)
 	if err != nil {
 		var partitions *doclog.Partitions
@@ -164,7 +194,7 @@ func (d *Driver) session(ctx context.Context) error {
 		return err
 	}
 	defer l.close()
-	s, done, err := d.enter(ctx, l)
+	s, done, err := d.enter(ctx, l, lost)
 	if err != nil || done {
 		return err
 	}
@@ -177,7 +207,7 @@ func (d *Driver) session(ctx context.Context) error {
 }
 
 // enter begins a move, or takes one over. done tells that there is none to do any more.
-func (d *Driver) enter(ctx context.Context, l *logs) (s control.State, done bool, err error) {
+func (d *Driver) enter(ctx context.Context, l *logs, lost bool) (s control.State, done bool, err error) {
 	last, err := l.control.Read(ctx)
 	if err != nil {
 		return last, false, err
@@ -190,6 +220,9 @@ func (d *Driver) enter(ctx context.Context, l *logs) (s control.State, done bool
 		return last, true, nil
 	case last.Version > 0 && last.Serving == next && last.Phase == control.Switched:
 	case last.Version == 0 || last.Phase == control.Serving && last.Serving == now:
+		if lost {
+			return last, false, finalError{fmt.Errorf("the move was aborted: %w", control.ErrTaken)}
+		}
 		if _, was := last.Was(next.Topic); was {
 			return last, false, final("topic %s has served before: its documents are old ones", next.Topic)
 		}

@@ -53,7 +53,7 @@ func (d *Driver) pause(p control.Phase) {
 func (d *Driver) steps(ctx context.Context, l *logs, s control.State, c *copier) (control.State, error) {
 	var err error
 	if s.Phase == control.Copying {
-		if err = d.until(ctx, "the copy to be level", func() error { return d.level(ctx, c, s.Version) }); err != nil {
+		if err = d.until(ctx, l, "the copy to be level", func() error { return d.level(ctx, c, s.Version) }); err != nil {
 			return s, err
 		}
 		if err := c.ledger.compacted(); err != nil {
@@ -73,20 +73,20 @@ func (d *Driver) steps(ctx context.Context, l *logs, s control.State, c *copier)
 			return s, err
 		}
 	}
-	if err := d.until(ctx, "the old log to be read", func() error { return behind(c, 0) }); err != nil {
+	if err := d.until(ctx, l, "the old log to be read", func() error { return behind(c, 0) }); err != nil {
 		return s, err
 	}
 	if err := c.seal(ctx); err != nil {
 		return s, err
 	}
-	if err := d.until(ctx, "the rest to be copied", func() error { return whole(c, s.Serving.Shards) }); err != nil {
+	if err := d.until(ctx, l, "the rest to be copied", func() error { return whole(c, s.Serving.Shards) }); err != nil {
 		return s, err
 	}
 	if err := c.ledger.compare(); err != nil {
 		return s, finalError{err}
 	}
 	ends, _ := c.ends()
-	err = d.until(ctx, "the leaves to have it", func() error { return d.Leaves.Reached(ctx, ends) })
+	err = d.until(ctx, l, "the leaves to have it", func() error { return d.Leaves.Reached(ctx, ends) })
 	return s, err
 }
 
@@ -138,8 +138,9 @@ func whole(c *copier, partitions int) error {
 	return c.ledger.sound()
 }
 
-// until waits for what is wanted, and tells from time to time why it is not there yet.
-func (d *Driver) until(ctx context.Context, what string, wanted func() error) error {
+// until waits for what is wanted. From time to time it tells why it is not there yet, and looks whether somebody else has the move, or has
+// aborted it: then it would perhaps be waited for in vain.
+func (d *Driver) until(ctx context.Context, l *logs, what string, wanted func() error) error {
 	told := time.Now()
 	for {
 		err := wanted()
@@ -150,6 +151,9 @@ func (d *Driver) until(ctx context.Context, what string, wanted func() error) er
 		if time.Since(told) > 2*time.Second {
 			told = time.Now()
 			d.Log.Info("waiting for "+what, "because", err)
+			if now, err := l.control.Read(ctx); err == nil && now.Driver != l.control.Driver {
+				return control.ErrTaken
+			}
 		}
 		if err := sleep(ctx, tick); err != nil {
 			return err

@@ -1,6 +1,7 @@
 package reshard
 
 import (
+	"cmp"
 	"fmt"
 	"log/slog"
 	"os"
@@ -27,7 +28,11 @@ func (s Settings) Driver(run bool) (*Driver, error) {
 	if err != nil {
 		return nil, err
 	}
-	l, err := layout.Parse(text, os.LookupEnv)
+	lookup := os.LookupEnv
+	if !run { // then no leaf is asked, and none has to be known
+		lookup = func(name string) (string, bool) { return cmp.Or(os.Getenv(name), "nowhere.invalid:1"), true }
+	}
+	l, err := layout.Parse(text, lookup)
 	if err != nil {
 		return nil, err
 	}

@@ -12,6 +12,9 @@ import (
 // Latest is the epoch of a request that wants the newest state.
 const Latest int64 = -1
 
+// EndedHeader is in the answers of a leaf whose partition has ended: what is written now goes to another topic.
+const EndedHeader = "X-Log-Ended"
+
 // StatisticsRequest asks for what a query needs to know of a whole corpus: POST /v1/statistics.
 type StatisticsRequest struct {
 	Query *query.Node `json:"query"`
