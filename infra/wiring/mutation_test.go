@@ -68,6 +68,10 @@ var mutations = []struct {
 		"kubernetes/production, dictionary: a new replica is ready for 5s before an old one goes; right would be: at least 31s: only then have all callers learnt of the new one by DNS (CACHE_UPSTREAM of cache)",
 	},
 	{
+		"a roll-out that does not heed the wait", baseDir + "searchleaf/searchleaf-a.yaml", "podManagementPolicy: OrderedReady", "podManagementPolicy: Parallel",
+		"kubernetes/local, searchleaf-a: a new replica is ready for 0s before an old one goes; right would be: at least 31s: only then have all callers learnt of the new one by DNS (SEARCH_UPSTREAM_A of search)",
+	},
+	{
 		"a Service that leads nowhere", baseDir + "edge/service.yaml", "targetPort: http3", "targetPort: quic",
 		"kubernetes/local, edge: the port http3 443/udp of its Service leads to \"quic\"; right would be: the same name for both, one of admin 9443/tcp, data 8443/tcp, http 8088/tcp, http3 8443/udp",
 	},

@@ -142,6 +142,14 @@ func (p *Process) nameByNumber(program Program) {
 	}
 }
 
+// hold is how long a new pod has to be ready before an old one goes.
+func (w workload) hold() time.Duration {
+	if w.Spec.ManagementPolicy == "Parallel" {
+		return 0 // a StatefulSet does not heed it then: kubernetes/kubernetes#119234
+	}
+	return time.Duration(w.Spec.MinReadySeconds) * time.Second
+}
+
 // process reads one container of a workload.
 func (w workload) process(m manifests, c container) Process {
 	pod := w.template()
@@ -151,7 +159,7 @@ func (w workload) process(m manifests, c container) Process {
 		Env:     c.environment(),
 		Probes:  Probes{Live: c.Liveness.String(), Ready: c.Readiness.String(), Startup: c.Startup.String()},
 		Grace:   30 * time.Second, // Kubernetes' default
-		Hold:    time.Duration(w.Spec.MinReadySeconds) * time.Second,
+		Hold:    w.hold(),
 		Files:   m.files(pod, c),
 		Cluster: &Cluster{Service: m.service(w), Surge: w.Kind != "Deployment" || w.Spec.Strategy.RollingUpdate.MaxUnavailable == "0"},
 	}
