@@ -197,3 +197,33 @@ func TestLatencyIsAMovingAverage(t *testing.T) {
 		t.Error(e.Latency())
 	}
 }
+
+// Of two endpoints one may be ejected. When the other one dies then, it is used as before, and who has failed there has the ejected one.
+func TestAnEjectedEndpointIsASpare(t *testing.T) {
+	inBubble(t, ejecting(0.5), func(p *Pool) {
+		good, gone := p.members[0], p.members[1]
+		fail(good, 3)
+		fail(gone, 3)
+		if e := p.view.Load().usable; len(e) != 1 || e[0] != gone {
+			t.Fatalf("%v are usable", e)
+		}
+		var tried Tried
+		for range 2 {
+			tried.Reset()
+			if e, err := p.Pick("", &tried); err != nil || e != gone {
+				t.Fatalf("picked %v, %v", e, err)
+			}
+			if e, err := p.Spare(&tried); err != nil || e != good || tried.Len() != 2 {
+				t.Fatalf("the spare is %v, %v, of %d", e, err, tried.Len())
+			}
+			if e, err := p.Spare(&tried); err == nil {
+				t.Fatalf("%v is lent twice", e)
+			}
+		}
+		after(time.Second) // it is readmitted
+		tried.Reset()
+		if e, err := p.Spare(&tried); err == nil {
+			t.Fatalf("%v is usable and a spare", e)
+		}
+	}, "a:1", "b:1")
+}

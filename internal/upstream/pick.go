@@ -48,6 +48,13 @@ func (t *Tried) has(e *Endpoint) bool {
 	return false
 }
 
+func (t *Tried) add(e *Endpoint) {
+	if t != nil {
+		t.them[t.n] = e
+		t.n++
+	}
+}
+
 // Pick lends a usable endpoint that is not in tried, and adds it there. tried
 // may be nil.
 //
@@ -70,15 +77,28 @@ func (p *Pool) Pick(key string, tried *Tried) (*Endpoint, error) {
 			}
 			return nil, err
 		}
-		if !e.acquire() {
-			continue // it left after v was loaded: there is a newer view
-		}
-		if tried != nil {
-			tried.them[tried.n] = e
-			tried.n++
-		}
-		return e, nil
+		if e.acquire() {
+			tried.add(e)
+			return e, nil
+		} // else it left after v was loaded: there is a newer view
 	}
+}
+
+// Spare lends an endpoint that nothing but an ejection keeps out, and that is not
+// in tried: for a request that has failed where Pick sent it, and would be lost
+// otherwise. What was bad a moment ago is better than nothing; the share that may
+// be ejected can keep one in use that is gone, while the good one is out.
+func (p *Pool) Spare(tried *Tried) (*Endpoint, error) {
+	if tried.n == MaxTried {
+		return nil, ErrAllTried
+	}
+	for _, e := range p.view.Load().spare {
+		if !tried.has(e) && e.acquire() {
+			tried.add(e)
+			return e, nil
+		}
+	}
+	return nil, ErrAllTried
 }
 
 func (p *Pool) choose(v *view, key string, tried *Tried) (e *Endpoint, err error) {

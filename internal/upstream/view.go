@@ -13,6 +13,7 @@ type view struct {
 	members  []*Endpoint // index as on the ring
 	isUsable []bool      // of members
 	usable   []*Endpoint
+	spare    []*Endpoint // that nothing but an ejection keeps out
 	ring     *ring.Ring
 	panic    bool          // ejections are ignored, because nothing else is left
 	changed  chan struct{} // closed when the view is replaced
@@ -42,12 +43,15 @@ func (p *Pool) replaceView() {
 			fit++
 			v.isUsable[i] = e.health.ejectedUntil.IsZero()
 		}
-		if v.isUsable[i] {
+		switch {
+		case v.isUsable[i]:
 			v.usable = append(v.usable, e)
+		case e.health.fit():
+			v.spare = append(v.spare, e)
 		}
 	}
 	if fit > 0 && len(v.usable) == 0 {
-		v.panic = true
+		v.panic, v.spare = true, nil
 		for i, e := range p.members {
 			if v.isUsable[i] = e.health.fit(); v.isUsable[i] {
 				v.usable = append(v.usable, e)

@@ -151,9 +151,14 @@ func (s *asking[A]) replace(ctx context.Context, f *Failure) bool {
 	if f.Outcome != upstream.ConnectError && !s.replicas.Retries.Retry() {
 		return false
 	}
-	if s.start(ctx) != nil {
+	replica, err := s.replicas.Pool.Pick("", &s.tried)
+	if err != nil {
+		replica, err = s.replicas.Pool.Spare(&s.tried)
+	}
+	if err != nil {
 		return false
 	}
+	s.ask(ctx, replica)
 	s.kind.owner.metrics.replaced.WithLabelValues(s.kind.Name).Inc()
 	return true
 }
@@ -171,21 +176,11 @@ func (s *asking[A]) hedgeIt(ctx context.Context) {
 		m.hedges.WithLabelValues(s.kind.Name, hedgeRefused).Inc()
 		return
 	}
-	number := s.tried.Len()
-	if s.start(ctx) == nil {
-		s.hedge = number
+	if replica, err := s.replicas.Pool.Pick("", &s.tried); err == nil {
+		s.hedge = s.tried.Len() - 1
+		s.ask(ctx, replica)
 		m.hedges.WithLabelValues(s.kind.Name, hedgeSent).Inc()
 	}
-}
-
-// start calls a replica that was not called before.
-func (s *asking[A]) start(ctx context.Context) error {
-	replica, err := s.replicas.Pool.Pick("", &s.tried)
-	if err != nil {
-		return err
-	}
-	s.ask(ctx, replica)
-	return nil
 }
 
 // ask calls the replica that was picked last.

@@ -147,6 +147,24 @@ func TestAReplicaThatFailsIsReplacedAtOnceByAnother(t *testing.T) {
 	})
 }
 
+// While one of two replicas is ejected the other one dies, and cannot be ejected, too.
+func TestAnEjectedReplicaIsBetterThanNone(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		gone := &Failure{Reason: Unreachable, Outcome: upstream.ConnectError, Err: errors.New("refused")}
+		f := &fleet{fails: map[string]error{"a:1": gone}}
+		shard, kind := shardOf(t, "a:1", "b:1"), New(Options{Attempts: 3}).Kind("k")
+		for usable := 2; usable > 1; usable, _ = shard.Pool.Usable() {
+			Gather(t.Context(), kind, []Shard{shard}, f.call)
+		}
+		f.fails = map[string]error{"b:1": gone}
+		for range 10 {
+			if a := Gather(t.Context(), kind, []Shard{shard}, f.call)[0]; a.Missing != "" || a.Replica != "a:1" {
+				t.Fatalf("%+v", a)
+			}
+		}
+	})
+}
+
 func TestTheReasonIsThatOfTheLastReplica(t *testing.T) {
 	broken, refused := errors.New("broken pipe"), &Failure{Reason: Refused, Final: true, Err: errors.New("400")}
 	for _, c := range []struct {
