@@ -58,18 +58,45 @@ func (s *searchRig) slowed(ctx context.Context, r *proof.Report, query func(int)
 			err = s.share(ctx, victim, &shares[1], func() error { return pause(ctx, 3*quiet) })
 		}
 	}
+	var away time.Duration
 	if err == nil {
 		fine = time.Since(begin)
-		if err = setFaults(ctx, victim, `[]`); err == nil {
-			err = s.share(ctx, victim, &shares[2], func() error { return pause(ctx, quiet) })
-		}
+		err = setFaults(ctx, victim, `[]`)
+	}
+	if err == nil {
+		away, err = s.untilUsable(ctx, len(s.leaves[0]))
+	}
+	if err == nil {
+		err = s.share(ctx, victim, &shares[2], func() error { return pause(ctx, quiet) })
 	}
 	stop()
 	result := <-results
 	if err != nil {
 		return err
 	}
+	r.Measured("until its ejection, the longer the more often it was slow, is over", away.Seconds(), "s")
 	return reportNoisy(r, result, slow, fine, shares)
+}
+
+// untilUsable waits until the root has so many usable replicas of the first shard, and tells how long that took.
+func (s *searchRig) untilUsable(ctx context.Context, replicas int) (time.Duration, error) {
+	ctx, cancel := context.WithTimeout(ctx, time.Minute) // the longest ejection is 30 s
+	defer cancel()
+	begin := time.Now()
+	for {
+		var status struct {
+			Shards []struct{ Usable int } `json:"shards"`
+		}
+		if err := getJSON(ctx, "http://"+s.root.Data+"/v1/status", &status); err != nil {
+			return 0, err
+		}
+		if len(status.Shards) > 0 && status.Shards[0].Usable == replicas {
+			return time.Since(begin), nil
+		}
+		if err := pause(ctx, 50*time.Millisecond); err != nil {
+			return 0, fmt.Errorf("the leaf that is quick again is not used: %w", err)
+		}
+	}
 }
 
 func reportNoisy(r *proof.Report, result openloop.Result, slow, fine time.Duration, shares [3]float64) error {
