@@ -47,7 +47,7 @@ func newCopier(from, to *doclog.Cluster, partitions int, placed *doclog.Placemen
 	return c
 }
 
-// run copies until ctx ends; it returns another error when it cannot go on. ready is called when all old partitions are followed.
+// run copies until ctx ends; it returns another error when it cannot go on.
 func (c *copier) run(ctx context.Context) error {
 	for _, t := range c.targets {
 		offset, err := t.appender.Append(ctx, doclog.Fencing(fmt.Sprint(c.name, "/", c.identity.Epoch)))
@@ -78,17 +78,8 @@ func (c *copier) run(ctx context.Context) error {
 
 // look reads a new partition: what it has, up to the fence, before anything is copied, and then what is copied.
 func (c *copier) look(ctx context.Context, t *target, fence int64) error {
-	cluster, err := c.to.Another()
-	if err != nil {
-		return err
-	}
-	defer cluster.Close()
-	from, err := cluster.Oldest(t.number)
-	if err != nil {
-		return err
-	}
 	once := sync.OnceFunc(func() { close(t.seen) })
-	f := &doclog.Follower{Cluster: cluster, Partition: t.number, From: from, Skipped: func(int64, string) { c.ledger.skipped("new") },
+	return read(ctx, c.to, t.number, doclog.Follower{Skipped: func(int64, string) { c.ledger.skipped("new") },
 		Handle: func(_ context.Context, b doclog.Batch) error {
 			for _, r := range b.Records {
 				c.ledger.held(t.number, r)
@@ -98,22 +89,26 @@ func (c *copier) look(ctx context.Context, t *target, fence int64) error {
 				once()
 			}
 			return c.ledger.sound()
-		}}
+		}})
+}
+
+// read follows a partition from its beginning, over a connection of its own, until ctx ends or the follower has an error.
+func read(ctx context.Context, of *doclog.Cluster, partition int32, f doclog.Follower) error {
+	cluster, err := of.Another()
+	if err != nil {
+		return err
+	}
+	defer cluster.Close()
+	f.Cluster, f.Partition = cluster, partition
+	if f.From, err = cluster.Oldest(partition); err != nil {
+		return err
+	}
 	return f.Follow(ctx)
 }
 
 // follow copies an old partition.
 func (c *copier) follow(ctx context.Context, p int32) error {
-	cluster, err := c.from.Another()
-	if err != nil {
-		return err
-	}
-	defer cluster.Close()
-	from, err := cluster.Oldest(p)
-	if err != nil {
-		return err
-	}
-	f := &doclog.Follower{Cluster: cluster, Partition: p, From: from, Skipped: func(_ int64, why string) {
+	return read(ctx, c.from, p, doclog.Follower{Skipped: func(_ int64, why string) {
 		if why == doclog.SkippedKind {
 			c.ledger.skipped("old")
 		}
@@ -123,8 +118,7 @@ func (c *copier) follow(ctx context.Context, p int32) error {
 		}
 		c.ledger.read(p, max(0, b.End-b.Next))
 		return c.ledger.sound()
-	}}
-	return f.Follow(ctx)
+	}})
 }
 
 // copy writes what is missing of some records, and returns when the new log has it.

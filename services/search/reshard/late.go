@@ -16,17 +16,8 @@ func (d *Driver) late(ctx context.Context, l *logs, seal string) (int64, error) 
 	group, ctx := errgroup.WithContext(ctx)
 	for p := range int32(len(d.Layout.Shards)) {
 		group.Go(func() error {
-			cluster, err := l.from.Another()
-			if err != nil {
-				return err
-			}
-			defer cluster.Close()
-			from, err := cluster.Oldest(p)
-			if err != nil {
-				return err
-			}
 			sealed := false
-			f := &doclog.Follower{Cluster: cluster, Partition: p, From: from, Handle: func(_ context.Context, b doclog.Batch) error {
+			return read(ctx, l.from, p, doclog.Follower{Handle: func(_ context.Context, b doclog.Batch) error {
 				for _, r := range b.Records {
 					if sealed && r.Kind == doclog.Document {
 						late.Add(1)
@@ -35,8 +26,7 @@ func (d *Driver) late(ctx context.Context, l *logs, seal string) (int64, error) 
 					sealed = sealed || r.Kind == doclog.Seal && r.ID == seal
 				}
 				return nil
-			}}
-			return f.Follow(ctx)
+			}})
 		})
 	}
 	err := group.Wait()

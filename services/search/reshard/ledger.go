@@ -185,7 +185,7 @@ func (l *ledger) forgotten() error {
 }
 
 // state is how far the copy is.
-func (l *ledger) state() (ids int, behind, late int64, sealed int) {
+func (l *ledger) state() (behind, late int64, sealed int) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	if len(l.behind) < l.from {
@@ -194,7 +194,7 @@ func (l *ledger) state() (ids int, behind, late int64, sealed int) {
 	for _, n := range l.behind {
 		behind += n
 	}
-	return len(l.newest), behind, l.late, len(l.sealed)
+	return behind, l.late, len(l.sealed)
 }
 
 func (l *ledger) read(p int32, behind int64) {

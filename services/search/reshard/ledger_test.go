@@ -180,7 +180,7 @@ func TestEveryScheduleOfDriversEndsInTheSameDocuments(t *testing.T) {
 		if want, have := s.old.state("next"), s.now.state("next"); !maps.Equal(want, have) {
 			t.Fatalf("the copy has %v, want %v", have, want)
 		}
-		if _, _, late, sealed := s.ledger.state(); late != 1 || sealed != n {
+		if _, late, sealed := s.ledger.state(); late != 1 || sealed != n {
 			t.Fatalf("%d late, %d sealed", late, sealed)
 		}
 		for q := range s.now {

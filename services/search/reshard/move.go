@@ -102,7 +102,7 @@ func (d *Driver) step(ctx context.Context, l *logs, last control.State, phase co
 
 // behind says how far the copy is behind the old log, if that is more than most.
 func behind(c *copier, most int64) error {
-	if _, n, _, _ := c.ledger.state(); n > most {
+	if n, _, _ := c.ledger.state(); n > most {
 		return fmt.Errorf("the copy is %d records behind", n)
 	}
 	return nil
@@ -129,7 +129,7 @@ func (d *Driver) level(ctx context.Context, c *copier, version int64) error {
 
 // whole is nil when the new log has all of the old one, which is sealed, and was read back.
 func whole(c *copier, partitions int) error {
-	if _, _, _, sealed := c.ledger.state(); sealed < partitions {
+	if _, _, sealed := c.ledger.state(); sealed < partitions {
 		return fmt.Errorf("%d of %d partitions are copied up to their seals", sealed, partitions)
 	}
 	if _, read := c.ends(); !read {

@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"sync"
 	"text/tabwriter"
 
 	"golang.org/x/sync/errgroup"
@@ -55,15 +54,12 @@ func (d *Driver) Plan(ctx context.Context) (*Plan, error) {
 // lives are the ids that a partition has at its end.
 func lives(ctx context.Context, c *doclog.Cluster, partition int32) (map[string]bool, error) {
 	ids := map[string]bool{}
-	from, err := c.Oldest(partition)
-	if err != nil {
-		return nil, err
-	}
 	done := errors.New("read")
-	end := int64(-1)
-	var once sync.Once
-	f := &doclog.Follower{Cluster: c, Partition: partition, From: from, Handle: func(_ context.Context, b doclog.Batch) error {
-		once.Do(func() { end = b.End })
+	end := int64(-1) // as it was at the first batch: the log may grow all the time
+	err := read(ctx, c, partition, doclog.Follower{Handle: func(_ context.Context, b doclog.Batch) error {
+		if end < 0 {
+			end = b.End
+		}
 		for _, r := range b.Records {
 			switch {
 			case r.Kind != doclog.Document:
@@ -77,8 +73,8 @@ func lives(ctx context.Context, c *doclog.Cluster, partition int32) (map[string]
 			return done
 		}
 		return nil
-	}}
-	if err := f.Follow(ctx); !errors.Is(err, done) {
+	}})
+	if !errors.Is(err, done) {
 		return nil, err
 	}
 	return ids, nil

@@ -57,16 +57,12 @@ type misuse struct{ error }
 
 func run(ctx context.Context, args []string, out, diagnostics io.Writer) int {
 	err := command(ctx, args, out, diagnostics)
-	var wrong misuse
-	switch {
-	case err == nil:
-		return done
-	case errors.Is(err, flag.ErrHelp):
+	if err == nil || errors.Is(err, flag.ErrHelp) {
 		return done
 	}
 	fmt.Fprintln(diagnostics, "searchreshard:", err)
-	switch {
-	case errors.As(err, &wrong):
+	switch wrong := new(misuse); {
+	case errors.As(err, wrong):
 		return misused
 	case errors.Is(err, control.ErrTaken):
 		return taken
