@@ -10,6 +10,7 @@ import (
 	"sync/atomic"
 	"time"
 
+	"github.com/flotilla-dev/flotilla/loadtest/machine"
 	"github.com/flotilla-dev/flotilla/loadtest/rig"
 )
 
@@ -127,6 +128,7 @@ func (s standin) statistics(w http.ResponseWriter, r *http.Request) {
 }
 
 func (s standin) search(w http.ResponseWriter, r *http.Request) {
+	began := time.Now()
 	var request struct {
 		Plan struct {
 			Query queryNode `json:"query"`
@@ -146,11 +148,7 @@ func (s standin) search(w http.ResponseWriter, r *http.Request) {
 		s.all.slowed.Add(1)
 		wait += s.all.slowBy
 	}
-	timer := time.NewTimer(wait)
-	defer timer.Stop()
-	select {
-	case <-timer.C:
-	case <-r.Context().Done():
+	if machine.Wait(r.Context(), wait-time.Since(began)) != nil {
 		return // nobody waits for it any more
 	}
 	if drawn("fails", s.name, word) < s.all.failing {

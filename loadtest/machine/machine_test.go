@@ -1,6 +1,8 @@
 package machine
 
 import (
+	"context"
+	"errors"
 	"os"
 	"os/exec"
 	"runtime"
@@ -88,4 +90,35 @@ func TestTheMachineIsDescribed(t *testing.T) {
 	if f.Cores < 1 || f.Go == "" || f.OS == "" {
 		t.Errorf("%+v", f)
 	}
+}
+
+func TestWait(t *testing.T) {
+	t.Run("it takes as long as it is told", func(t *testing.T) {
+		began := time.Now()
+		if err := Wait(t.Context(), 20*time.Millisecond); err != nil {
+			t.Fatal(err)
+		}
+		if took := time.Since(began); took < 20*time.Millisecond {
+			t.Errorf("it took %v", took)
+		}
+	})
+	t.Run("no time is over at once", func(t *testing.T) {
+		for _, d := range []time.Duration{0, -time.Hour} {
+			if err := Wait(t.Context(), d); err != nil {
+				t.Errorf("%v: %v", d, err)
+			}
+		}
+	})
+	t.Run("it ends with its context", func(t *testing.T) {
+		ctx, cancel := context.WithCancel(t.Context())
+		ended := make(chan error)
+		go func() { ended <- Wait(ctx, time.Hour) }()
+		cancel()
+		if err := <-ended; !errors.Is(err, context.Canceled) {
+			t.Errorf("it ended with %v", err)
+		}
+		if err := Wait(ctx, time.Hour); !errors.Is(err, context.Canceled) {
+			t.Errorf("begun after its end: %v", err)
+		}
+	})
 }

@@ -4,7 +4,6 @@ import (
 	"fmt"
 	"os/exec"
 	"runtime"
-	"time"
 
 	"golang.org/x/sys/unix"
 )
@@ -47,12 +46,4 @@ func CPUs() []int {
 		}
 	}
 	return cpus
-}
-
-// Sleep waits more exactly than time.Sleep, whose timers are up to a millisecond
-// late. It keeps a thread while it waits.
-func Sleep(d time.Duration) {
-	left := unix.NsecToTimespec(int64(d))
-	for unix.Nanosleep(&left, &left) == unix.EINTR {
-	}
 }

@@ -3,6 +3,7 @@
 package machine
 
 import (
+	"context"
 	"os/exec"
 	"time"
 )
@@ -20,3 +21,15 @@ func CPUs() []int { return nil }
 
 // Sleep is time.Sleep.
 func Sleep(d time.Duration) { time.Sleep(d) }
+
+// Wait is a timer of time.
+func Wait(ctx context.Context, d time.Duration) error {
+	timer := time.NewTimer(d)
+	defer timer.Stop()
+	select {
+	case <-timer.C:
+		return nil
+	case <-ctx.Done():
+		return ctx.Err()
+	}
+}
