@@ -58,24 +58,16 @@ type Config struct {
 // validate finds what a type cannot express.
 func (c Config) validate() error {
 	var wrong config.Error
-	want := func(ok bool, variable, message string) {
-		if !ok {
-			wrong = append(wrong, config.Problem{Variable: variable, Message: message})
-		}
-	}
 	host, port, err := net.SplitHostPort(c.Address)
-	want(err == nil && host != "" && port != "", "DBHEALTH_ADDRESS", fmt.Sprintf("%q is not valid: want host:port", c.Address))
-	want(c.Engine != Postgres || c.Database != "", "DBHEALTH_DATABASE", "is required with postgres")
-	want(c.Timeout >= 10*time.Millisecond, "DBHEALTH_TIMEOUT", "want at least 10ms")
-	want(c.HangLimit > c.Timeout, "DBHEALTH_HANG_LIMIT", "want more than DBHEALTH_TIMEOUT")
-	want(c.StopLimit > c.Timeout, "DBHEALTH_STOP_LIMIT", "want more than DBHEALTH_TIMEOUT")
-	want(c.MinRows >= 0, "DBHEALTH_MIN_ROWS", "want 0 or more")
-	want(c.MaxRows >= c.MinRows, "DBHEALTH_MAX_ROWS", "want at least DBHEALTH_MIN_ROWS")
-	want(c.Value == "" || c.MaxRows > 0, "DBHEALTH_VALUE", "cannot be with DBHEALTH_MAX_ROWS 0")
-	if len(wrong) > 0 {
-		return wrong
-	}
-	return nil
+	wrong.Want(err == nil && host != "" && port != "", "DBHEALTH_ADDRESS", "%q is not valid: want host:port", c.Address)
+	wrong.Want(c.Engine != Postgres || c.Database != "", "DBHEALTH_DATABASE", "is required with postgres")
+	wrong.Want(c.Timeout >= 10*time.Millisecond, "DBHEALTH_TIMEOUT", "want at least 10ms")
+	wrong.Want(c.HangLimit > c.Timeout, "DBHEALTH_HANG_LIMIT", "want more than DBHEALTH_TIMEOUT")
+	wrong.Want(c.StopLimit > c.Timeout, "DBHEALTH_STOP_LIMIT", "want more than DBHEALTH_TIMEOUT")
+	wrong.Want(c.MinRows >= 0, "DBHEALTH_MIN_ROWS", "want 0 or more")
+	wrong.Want(c.MaxRows >= c.MinRows, "DBHEALTH_MAX_ROWS", "want at least DBHEALTH_MIN_ROWS")
+	wrong.Want(c.Value == "" || c.MaxRows > 0, "DBHEALTH_VALUE", "cannot be with DBHEALTH_MAX_ROWS 0")
+	return wrong.Err()
 }
 
 // password reads the password as it is now: it may be replaced while the

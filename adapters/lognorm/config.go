@@ -59,37 +59,31 @@ const window = 256 << 10
 // validate finds what the types cannot express.
 func (c *Config) validate() error {
 	var wrong config.Error
-	bad := func(variable, format string, args ...any) {
-		wrong = append(wrong, config.Problem{Variable: variable, Message: fmt.Sprintf(format, args...)})
-	}
 	for _, d := range []struct {
 		name  string
 		value time.Duration
 	}{{"LOGNORM_SAVE_INTERVAL", c.SaveEvery}, {"LOGNORM_POLL_INTERVAL", c.Poll}, {"LOGNORM_LOOK_INTERVAL", c.Look},
 		{"LOGNORM_TRACE_WAIT", c.TraceWait}, {"LOGNORM_LINE_WAIT", c.LineWait}, {"LOGNORM_ROTATION_GRACE", c.Grace}} {
 		if d.value <= 0 {
-			bad(d.name, "%s is not valid: want more than 0", d.value)
+			wrong.Add(d.name, "%s is not valid: want more than 0", d.value)
 		}
 	}
 	if c.SaveLines < deliver.Records {
-		bad("LOGNORM_SAVE_LINES", "%d is not valid: want at least %d, which is a batch", c.SaveLines, deliver.Records)
+		wrong.Add("LOGNORM_SAVE_LINES", "%d is not valid: want at least %d, which is a batch", c.SaveLines, deliver.Records)
 	}
 	if c.Buffer < 2*deliver.Size || c.Buffer > 1<<30 {
-		bad("LOGNORM_BUFFER", "%s is not valid: want %s to 1GiB", c.Buffer, config.Size(2*deliver.Size))
+		wrong.Add("LOGNORM_BUFFER", "%s is not valid: want %s to 1GiB", c.Buffer, config.Size(2*deliver.Size))
 	}
 	if c.MaxLine < 1<<10 || c.MaxLine > window/2 {
-		bad("LOGNORM_MAX_LINE", "%s is not valid: want 1KiB to %s", c.MaxLine, config.Size(window/2))
+		wrong.Add("LOGNORM_MAX_LINE", "%s is not valid: want 1KiB to %s", c.MaxLine, config.Size(window/2))
 	}
 	if c.MaxFiles < 8 {
-		bad("LOGNORM_MAX_FILES", "%d is not valid: want at least 8", c.MaxFiles)
+		wrong.Add("LOGNORM_MAX_FILES", "%d is not valid: want at least 8", c.MaxFiles)
 	}
 	if c.StateFile != "" && !filepath.IsAbs(c.StateFile) {
-		bad("LOGNORM_STATE_FILE", "%q is not valid: want an absolute path", c.StateFile)
+		wrong.Add("LOGNORM_STATE_FILE", "%q is not valid: want an absolute path", c.StateFile)
 	}
-	if len(wrong) > 0 {
-		return wrong
-	}
-	return nil
+	return wrong.Err()
 }
 
 // sources returns the configured sources.

@@ -122,30 +122,24 @@ func (k *Keys) UnmarshalText(text []byte) error {
 // validate finds what the types cannot express.
 func (c *Config) validate() error {
 	var wrong config.Error
-	bad := func(variable, format string, args ...any) {
-		wrong = append(wrong, config.Problem{Variable: variable, Message: fmt.Sprintf(format, args...)})
-	}
 	t, err := parseTarget(c.Addr)
 	if err != nil {
-		bad("REDISMETRICS_ADDR", "%q is not valid: want host:port, redis://host:port or rediss://host:port", c.Addr)
+		wrong.Add("REDISMETRICS_ADDR", "%q is not valid: want host:port, redis://host:port or rediss://host:port", c.Addr)
 	}
 	if c.Timeout <= 0 {
-		bad("REDISMETRICS_TIMEOUT", "%s is not valid: want more than 0", c.Timeout)
+		wrong.Add("REDISMETRICS_TIMEOUT", "%s is not valid: want more than 0", c.Timeout)
 	}
 	if c.MaxKeys < 1 {
-		bad("REDISMETRICS_MAX_KEYS", "%d is not valid: want at least 1", c.MaxKeys)
+		wrong.Add("REDISMETRICS_MAX_KEYS", "%d is not valid: want at least 1", c.MaxKeys)
 	}
 	if c.User != "" && c.PasswordFile == "" {
-		bad("REDISMETRICS_USER", "has no meaning without REDISMETRICS_PASSWORD_FILE")
+		wrong.Add("REDISMETRICS_USER", "has no meaning without REDISMETRICS_PASSWORD_FILE")
 	}
 	if (c.CertFile == "") != (c.KeyFile == "") {
-		bad("REDISMETRICS_CERT_FILE, REDISMETRICS_KEY_FILE", "set both or neither")
+		wrong.Add("REDISMETRICS_CERT_FILE, REDISMETRICS_KEY_FILE", "set both or neither")
 	}
 	if err == nil && !t.tls && len(c.Targets) == 0 && (c.CAFile != "" || c.CertFile != "" || c.ServerName != "") {
-		bad("REDISMETRICS_ADDR", "speaks no TLS, so REDISMETRICS_CA_FILE, REDISMETRICS_CERT_FILE and REDISMETRICS_SERVER_NAME have no meaning: begin it with rediss://")
+		wrong.Add("REDISMETRICS_ADDR", "speaks no TLS, so REDISMETRICS_CA_FILE, REDISMETRICS_CERT_FILE and REDISMETRICS_SERVER_NAME have no meaning: begin it with rediss://")
 	}
-	if len(wrong) > 0 {
-		return wrong
-	}
-	return nil
+	return wrong.Err()
 }

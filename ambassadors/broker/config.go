@@ -5,7 +5,6 @@ import (
 	"fmt"
 	"net"
 	"net/url"
-	"slices"
 	"strings"
 	"time"
 
@@ -90,48 +89,39 @@ func (l List) String() string { return l.text }
 // validate finds what a type cannot express.
 func (c Config) validate() error {
 	var wrong config.Error
-	want := func(ok bool, variable, message string) {
-		if !ok {
-			wrong = append(wrong, config.Problem{Variable: variable, Message: message})
-		}
-	}
 	none := len(c.Target.Candidates) == 0 && c.BindingRoot == "" && c.File == "" && c.EtcdEndpoints == "" && c.SRV == "" && c.OSBURL == ""
-	want(!none, "BROKER_TARGET, SERVICE_BINDING_ROOT, BROKER_FILE, BROKER_ETCD_ENDPOINTS, BROKER_SRV, BROKER_OSB_URL", "set at least one: where is the database?")
-	want((c.EtcdEndpoints == "") == (c.EtcdKey == ""), "BROKER_ETCD_ENDPOINTS, BROKER_ETCD_KEY", "set both or neither")
-	want((c.EtcdUser == "") == (c.EtcdPasswordFile == ""), "BROKER_ETCD_USER, BROKER_ETCD_PASSWORD_FILE", "set both or neither")
-	want((c.OSBUser == "") == (c.OSBPasswordFile == ""), "BROKER_OSB_USER, BROKER_OSB_PASSWORD_FILE", "set both or neither")
+	wrong.Want(!none, "BROKER_TARGET, SERVICE_BINDING_ROOT, BROKER_FILE, BROKER_ETCD_ENDPOINTS, BROKER_SRV, BROKER_OSB_URL", "set at least one: where is the database?")
+	wrong.Want((c.EtcdEndpoints == "") == (c.EtcdKey == ""), "BROKER_ETCD_ENDPOINTS, BROKER_ETCD_KEY", "set both or neither")
+	wrong.Want((c.EtcdUser == "") == (c.EtcdPasswordFile == ""), "BROKER_ETCD_USER, BROKER_ETCD_PASSWORD_FILE", "set both or neither")
+	wrong.Want((c.OSBUser == "") == (c.OSBPasswordFile == ""), "BROKER_OSB_USER, BROKER_OSB_PASSWORD_FILE", "set both or neither")
 	if c.OSBURL != "" {
 		u, err := url.Parse(c.OSBURL)
-		want(err == nil && (u.Scheme == "http" || u.Scheme == "https") && u.Host != "" && u.User == nil, "BROKER_OSB_URL", "want http://host or https://host, without user and password")
-		want(c.OSBService != "", "BROKER_OSB_SERVICE", "is required with BROKER_OSB_URL")
-		want(c.OSBName != "", "BROKER_OSB_NAME", "is required with BROKER_OSB_URL: what the database is for")
-		want(c.OSBTimeout > 0, "BROKER_OSB_TIMEOUT", "want more than 0s")
-		want(c.OSBParameters == "" || isObject(c.OSBParameters), "BROKER_OSB_PARAMETERS", "want a JSON object")
+		wrong.Want(err == nil && (u.Scheme == "http" || u.Scheme == "https") && u.Host != "" && u.User == nil, "BROKER_OSB_URL", "want http://host or https://host, without user and password")
+		wrong.Want(c.OSBService != "", "BROKER_OSB_SERVICE", "is required with BROKER_OSB_URL")
+		wrong.Want(c.OSBName != "", "BROKER_OSB_NAME", "is required with BROKER_OSB_URL: what the database is for")
+		wrong.Want(c.OSBTimeout > 0, "BROKER_OSB_TIMEOUT", "want more than 0s")
+		wrong.Want(c.OSBParameters == "" || isObject(c.OSBParameters), "BROKER_OSB_PARAMETERS", "want a JSON object")
 	}
 	for _, e := range c.endpoints() {
 		u, err := url.Parse(e)
-		want(err == nil && (u.Scheme == "http" || u.Scheme == "https") && u.Host != "", "BROKER_ETCD_ENDPOINTS", fmt.Sprintf("%q is no URL such as http://etcd:2379", e))
+		wrong.Want(err == nil && (u.Scheme == "http" || u.Scheme == "https") && u.Host != "", "BROKER_ETCD_ENDPOINTS", "%q is no URL such as http://etcd:2379", e)
 	}
 	if c.DNS != "" {
 		_, _, err := net.SplitHostPort(c.DNS)
-		want(err == nil, "BROKER_DNS", "want host:port")
+		wrong.Want(err == nil, "BROKER_DNS", "want host:port")
 	}
-	want(!strings.ContainsAny(c.Binding, "/\\") && !strings.HasPrefix(c.Binding, "."), "BROKER_BINDING", "want the name of a folder in SERVICE_BINDING_ROOT")
-	want(c.CheckUp >= 1, "BROKER_CHECK_UP", "want at least 1")
-	want(c.CheckDown >= 1, "BROKER_CHECK_DOWN", "want at least 1")
-	want(c.CheckUser != "" && len(c.CheckUser) <= 32 && !strings.ContainsRune(c.CheckUser, 0), "BROKER_CHECK_USER", "want a name of 1 to 32 bytes")
+	wrong.Want(!strings.ContainsAny(c.Binding, "/\\") && !strings.HasPrefix(c.Binding, "."), "BROKER_BINDING", "want the name of a folder in SERVICE_BINDING_ROOT")
+	wrong.Want(c.CheckUp >= 1, "BROKER_CHECK_UP", "want at least 1")
+	wrong.Want(c.CheckDown >= 1, "BROKER_CHECK_DOWN", "want at least 1")
+	wrong.Want(c.CheckUser != "" && len(c.CheckUser) <= 32 && !strings.ContainsRune(c.CheckUser, 0), "BROKER_CHECK_USER", "want a name of 1 to 32 bytes")
 	for variable, d := range map[string]time.Duration{
 		"BROKER_CHECK_INTERVAL": c.CheckInterval, "BROKER_CHECK_TIMEOUT": c.CheckTimeout, "BROKER_RESOLVE_INTERVAL": c.Resolve,
 		"BROKER_CONNECT_TIMEOUT": c.Connect, "BROKER_CONNECT_LIMIT": c.ConnectLimit,
 	} {
-		want(d > 0, variable, "want more than 0s")
+		wrong.Want(d > 0, variable, "want more than 0s")
 	}
-	want(c.MaxConns >= 1, "BROKER_MAX_CONNECTIONS", "want at least 1")
-	if len(wrong) > 0 {
-		slices.SortFunc(wrong, func(a, b config.Problem) int { return strings.Compare(a.Variable, b.Variable) })
-		return wrong
-	}
-	return nil
+	wrong.Want(c.MaxConns >= 1, "BROKER_MAX_CONNECTIONS", "want at least 1")
+	return wrong.Err()
 }
 
 func isObject(text string) bool {

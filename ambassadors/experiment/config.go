@@ -59,33 +59,24 @@ type Config struct {
 // validate finds what the types cannot express.
 func (c *Config) validate() error {
 	var wrong config.Error
-	bad := func(is bool, variable string, value any, want string) {
-		if is {
-			wrong = append(wrong, config.Problem{Variable: variable, Message: fmt.Sprintf("%v is not valid: want %s", value, want)})
-		}
-	}
 	for _, d := range []struct {
 		name  string
 		value time.Duration
 	}{{"EXPERIMENT_CONNECT_TIMEOUT", c.Connect}, {"EXPERIMENT_HEADER_TIMEOUT", c.Head}, {"EXPERIMENT_TIMEOUT", c.Whole}} {
-		bad(d.value <= 0 || d.value > time.Minute, d.name, d.value, "more than 0s, up to 1m")
+		wrong.Invalid(d.value <= 0 || d.value > time.Minute, d.name, d.value, "more than 0s, up to 1m")
 	}
-	bad(c.Wait < 0, "EXPERIMENT_WAIT", c.Wait, "0s or more")
+	wrong.Invalid(c.Wait < 0, "EXPERIMENT_WAIT", c.Wait, "0s or more")
 	for _, n := range []struct {
 		name  string
 		value int
 	}{{"EXPERIMENT_MAX_CONNECTIONS", c.MaxConns}, {"EXPERIMENT_SHADOW_QUEUE", c.ShadowQueue}, {"EXPERIMENT_SHADOW_CONCURRENCY", c.ShadowWorkers}} {
-		bad(n.value < 1 || n.value > 100_000, n.name, n.value, "1 to 100000")
+		wrong.Invalid(n.value < 1 || n.value > 100_000, n.name, n.value, "1 to 100000")
 	}
-	bad(c.MaxBody < 1, "EXPERIMENT_MAX_BODY", c.MaxBody, "at least 1B")
-	bad(c.MaxBuffer < 0 || c.MaxBuffer > c.MaxBody, "EXPERIMENT_MAX_BUFFER", c.MaxBuffer, "no more than EXPERIMENT_MAX_BODY")
-	bad(c.ShadowAnswer < 1 || c.ShadowAnswer > c.ShadowMemory, "EXPERIMENT_SHADOW_MAX_ANSWER", c.ShadowAnswer, "1B to EXPERIMENT_SHADOW_MEMORY")
-	bad(!cookieName(c.Cookie), "EXPERIMENT_COOKIE", fmt.Sprintf("%q", c.Cookie), "letters, digits, - or _")
-	wrong = slices.Concat(wrong, c.Health.Problems(), c.Limits.Problems())
-	if len(wrong) > 0 {
-		return wrong
-	}
-	return nil
+	wrong.Invalid(c.MaxBody < 1, "EXPERIMENT_MAX_BODY", c.MaxBody, "at least 1B")
+	wrong.Invalid(c.MaxBuffer < 0 || c.MaxBuffer > c.MaxBody, "EXPERIMENT_MAX_BUFFER", c.MaxBuffer, "no more than EXPERIMENT_MAX_BODY")
+	wrong.Invalid(c.ShadowAnswer < 1 || c.ShadowAnswer > c.ShadowMemory, "EXPERIMENT_SHADOW_MAX_ANSWER", c.ShadowAnswer, "1B to EXPERIMENT_SHADOW_MEMORY")
+	wrong.Invalid(!cookieName(c.Cookie), "EXPERIMENT_COOKIE", fmt.Sprintf("%q", c.Cookie), "letters, digits, - or _")
+	return slices.Concat(wrong, c.Health.Problems(), c.Limits.Problems()).Err()
 }
 
 func cookieName(s string) bool {

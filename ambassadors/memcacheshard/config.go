@@ -83,33 +83,25 @@ func (d downSwitch) String() string {
 // validate finds what a type cannot express.
 func (c Config) validate() error {
 	var wrong config.Error
-	must := func(ok bool, variable, format string, args ...any) {
-		if !ok {
-			wrong = append(wrong, config.Problem{Variable: variable, Message: fmt.Sprintf(format, args...)})
-		}
-	}
-	must((c.ConfigFile == "") != (c.Servers == ""), "MEMCACHESHARD_CONFIG_FILE, MEMCACHESHARD_SERVERS", "set one of them: a nutcracker.yaml, or servers such as memcached-0:11211,memcached-1:11211")
-	must(c.Replicas == "" || c.ReplicasFile == "", "MEMCACHESHARD_REPLICAS, MEMCACHESHARD_REPLICAS_FILE", "set at most one of them")
-	must(c.Timeout >= time.Millisecond, "MEMCACHESHARD_TIMEOUT", "want at least 1ms")
-	must(c.WriteTimeout >= time.Millisecond, "MEMCACHESHARD_WRITE_TIMEOUT", "want at least 1ms")
-	must(c.Connections >= 1 && c.Connections <= 64, "MEMCACHESHARD_CONNECTIONS", "want 1 to 64")
-	must(c.FailureLimit >= 1, "MEMCACHESHARD_FAILURE_LIMIT", "want at least 1")
-	must(c.Threads >= 0 && c.Threads <= 1024, "MEMCACHESHARD_THREADS", "want 0 to 1024")
-	must(c.Clients >= 1, "MEMCACHESHARD_CLIENTS", "want at least 1")
-	must(c.Pipeline >= 1 && c.Pipeline <= 1<<20, "MEMCACHESHARD_PIPELINE", "want 1 to 1048576")
-	must(c.InFlight >= 1 && c.InFlight <= 1<<20, "MEMCACHESHARD_IN_FLIGHT", "want 1 to 1048576")
-	must(c.MaxItem >= 1<<10 && c.MaxItem <= 1<<30, "MEMCACHESHARD_MAX_ITEM", "want 1KiB to 1GiB")
-	must(c.MaxAnswer >= c.MaxItem+4<<10, "MEMCACHESHARD_MAX_ANSWER", "want at least MEMCACHESHARD_MAX_ITEM, which is %s, and 4KiB", c.MaxItem)
-	must(c.Memory >= c.MaxAnswer, "MEMCACHESHARD_MEMORY", "want at least MEMCACHESHARD_MAX_ANSWER, which is %s", c.MaxAnswer)
+	wrong.Want((c.ConfigFile == "") != (c.Servers == ""), "MEMCACHESHARD_CONFIG_FILE, MEMCACHESHARD_SERVERS", "set one of them: a nutcracker.yaml, or servers such as memcached-0:11211,memcached-1:11211")
+	wrong.Want(c.Replicas == "" || c.ReplicasFile == "", "MEMCACHESHARD_REPLICAS, MEMCACHESHARD_REPLICAS_FILE", "set at most one of them")
+	wrong.Want(c.Timeout >= time.Millisecond, "MEMCACHESHARD_TIMEOUT", "want at least 1ms")
+	wrong.Want(c.WriteTimeout >= time.Millisecond, "MEMCACHESHARD_WRITE_TIMEOUT", "want at least 1ms")
+	wrong.Want(c.Connections >= 1 && c.Connections <= 64, "MEMCACHESHARD_CONNECTIONS", "want 1 to 64")
+	wrong.Want(c.FailureLimit >= 1, "MEMCACHESHARD_FAILURE_LIMIT", "want at least 1")
+	wrong.Want(c.Threads >= 0 && c.Threads <= 1024, "MEMCACHESHARD_THREADS", "want 0 to 1024")
+	wrong.Want(c.Clients >= 1, "MEMCACHESHARD_CLIENTS", "want at least 1")
+	wrong.Want(c.Pipeline >= 1 && c.Pipeline <= 1<<20, "MEMCACHESHARD_PIPELINE", "want 1 to 1048576")
+	wrong.Want(c.InFlight >= 1 && c.InFlight <= 1<<20, "MEMCACHESHARD_IN_FLIGHT", "want 1 to 1048576")
+	wrong.Want(c.MaxItem >= 1<<10 && c.MaxItem <= 1<<30, "MEMCACHESHARD_MAX_ITEM", "want 1KiB to 1GiB")
+	wrong.Want(c.MaxAnswer >= c.MaxItem+4<<10, "MEMCACHESHARD_MAX_ANSWER", "want at least MEMCACHESHARD_MAX_ITEM, which is %s, and 4KiB", c.MaxItem)
+	wrong.Want(c.Memory >= c.MaxAnswer, "MEMCACHESHARD_MEMORY", "want at least MEMCACHESHARD_MAX_ANSWER, which is %s", c.MaxAnswer)
 	if c.Servers != "" {
 		if _, err := c.pool(); err != nil {
-			must(false, "MEMCACHESHARD_SERVERS", "%v", err)
+			wrong.Add("MEMCACHESHARD_SERVERS", "%v", err)
 		}
 	}
-	if len(wrong) > 0 {
-		return wrong
-	}
-	return nil
+	return wrong.Err()
 }
 
 // pool is the one of MEMCACHESHARD_SERVERS.

@@ -1,7 +1,6 @@
 package redisshard
 
 import (
-	"fmt"
 	"net"
 	"time"
 
@@ -62,40 +61,32 @@ type Config struct {
 // validate finds what a type cannot express.
 func (c Config) validate() error {
 	var wrong config.Error
-	must := func(ok bool, variable, format string, args ...any) {
-		if !ok {
-			wrong = append(wrong, config.Problem{Variable: variable, Message: fmt.Sprintf(format, args...)})
-		}
-	}
-	must((c.ConfigFile == "") != (c.Servers == ""), "REDISSHARD_CONFIG_FILE, REDISSHARD_SERVERS", "set one of them: a nutcracker.yaml, or servers such as redis-0:6379,redis-1:6379")
-	must(c.Timeout >= time.Millisecond, "REDISSHARD_TIMEOUT", "want at least 1ms")
-	must(c.WriteTimeout >= time.Millisecond, "REDISSHARD_WRITE_TIMEOUT", "want at least 1ms")
-	must(c.Connections >= 1 && c.Connections <= 64, "REDISSHARD_CONNECTIONS", "want 1 to 64")
-	must(c.FailureLimit >= 1, "REDISSHARD_FAILURE_LIMIT", "want at least 1")
+	wrong.Want((c.ConfigFile == "") != (c.Servers == ""), "REDISSHARD_CONFIG_FILE, REDISSHARD_SERVERS", "set one of them: a nutcracker.yaml, or servers such as redis-0:6379,redis-1:6379")
+	wrong.Want(c.Timeout >= time.Millisecond, "REDISSHARD_TIMEOUT", "want at least 1ms")
+	wrong.Want(c.WriteTimeout >= time.Millisecond, "REDISSHARD_WRITE_TIMEOUT", "want at least 1ms")
+	wrong.Want(c.Connections >= 1 && c.Connections <= 64, "REDISSHARD_CONNECTIONS", "want 1 to 64")
+	wrong.Want(c.FailureLimit >= 1, "REDISSHARD_FAILURE_LIMIT", "want at least 1")
 	for _, n := range []struct {
 		name  string
 		value int
 	}{{"CLIENTS", c.Clients}, {"PIPELINE", c.Pipeline}, {"IN_FLIGHT", c.InFlight}, {"WATCHES", c.Watches}} {
-		must(n.value >= 1, "REDISSHARD_"+n.name, "want at least 1")
+		wrong.Want(n.value >= 1, "REDISSHARD_"+n.name, "want at least 1")
 	}
-	must(c.Threads >= 0 && c.Threads <= 1024, "REDISSHARD_THREADS", "want 0 to 1024")
-	must(c.MaxCommand >= 1<<10, "REDISSHARD_MAX_COMMAND", "want at least 1KiB")
-	must(c.MaxReply >= 1<<10, "REDISSHARD_MAX_REPLY", "want at least 1KiB")
-	must(c.ClientMemory >= 2*c.MaxReply, "REDISSHARD_CLIENT_MEMORY", "want at least twice REDISSHARD_MAX_REPLY, which is %s", c.MaxReply)
-	must(c.Memory >= c.ClientMemory, "REDISSHARD_MEMORY", "want at least REDISSHARD_CLIENT_MEMORY, which is %s", c.ClientMemory)
-	must(bool(c.TLS) || c.CAFile == "" && c.ServerName == "", "REDISSHARD_TLS", "is off, so REDISSHARD_CA_FILE and REDISSHARD_SERVER_NAME have no meaning")
+	wrong.Want(c.Threads >= 0 && c.Threads <= 1024, "REDISSHARD_THREADS", "want 0 to 1024")
+	wrong.Want(c.MaxCommand >= 1<<10, "REDISSHARD_MAX_COMMAND", "want at least 1KiB")
+	wrong.Want(c.MaxReply >= 1<<10, "REDISSHARD_MAX_REPLY", "want at least 1KiB")
+	wrong.Want(c.ClientMemory >= 2*c.MaxReply, "REDISSHARD_CLIENT_MEMORY", "want at least twice REDISSHARD_MAX_REPLY, which is %s", c.MaxReply)
+	wrong.Want(c.Memory >= c.ClientMemory, "REDISSHARD_MEMORY", "want at least REDISSHARD_CLIENT_MEMORY, which is %s", c.ClientMemory)
+	wrong.Want(bool(c.TLS) || c.CAFile == "" && c.ServerName == "", "REDISSHARD_TLS", "is off, so REDISSHARD_CA_FILE and REDISSHARD_SERVER_NAME have no meaning")
 	if _, err := c.replicas(); err != nil {
-		must(false, "REDISSHARD_REPLICAS", "%v", err)
+		wrong.Add("REDISSHARD_REPLICAS", "%v", err)
 	}
 	if c.Servers != "" {
 		if _, err := c.pool(); err != nil {
-			must(false, "REDISSHARD_SERVERS", "%v", err)
+			wrong.Add("REDISSHARD_SERVERS", "%v", err)
 		}
 	}
-	if len(wrong) > 0 {
-		return wrong
-	}
-	return nil
+	return wrong.Err()
 }
 
 // pool is the one of REDISSHARD_SERVERS.

@@ -14,7 +14,7 @@
 // prefix but is not one of its parameters is an error too, and so is an almost
 // right name of the process contract (LISTEN_ADRR): a misspelt name must not
 // silently mean the default. The shapes that Kubernetes injects for Services
-// are let through.
+// are let through. A program adds what a type cannot express to an Error.
 package config
 
 import (
@@ -53,6 +53,32 @@ func (e Error) Error() string {
 	return strings.Join(lines, "\n")
 }
 
+// Add says one thing more that is wrong.
+func (e *Error) Add(variable, format string, args ...any) {
+	*e = append(*e, Problem{variable, fmt.Sprintf(format, args...)})
+}
+
+// Want says what is wanted of a variable, unless it is so.
+func (e *Error) Want(ok bool, variable, format string, args ...any) {
+	if !ok {
+		e.Add(variable, format, args...)
+	}
+}
+
+// Invalid says that a value is not valid, if it is not, and which one is.
+func (e *Error) Invalid(is bool, variable string, value any, want string) {
+	e.Want(!is, variable, "%v is not valid: want %s", value, want)
+}
+
+// Err returns the problems by variable, or nil where there are none.
+func (e Error) Err() error {
+	if len(e) == 0 {
+		return nil
+	}
+	slices.SortStableFunc(e, func(a, b Problem) int { return strings.Compare(a.Variable, b.Variable) })
+	return e
+}
+
 // Parse reads a C from the environment. The error, if any, is an Error. The
 // warnings name old variables that were used.
 func Parse[C any](spec Spec, environ map[string]string) (cfg C, warnings []string, err error) {
@@ -70,11 +96,7 @@ func Parse[C any](spec Spec, environ map[string]string) (cfg C, warnings []strin
 	}
 	problems = append(problems, parse(&cfg, params, values)...)
 	problems = append(problems, unknown(spec, params, environ)...)
-	if len(problems) > 0 {
-		slices.SortStableFunc(problems, func(a, b Problem) int { return strings.Compare(a.Variable, b.Variable) })
-		return cfg, warnings, Error(problems)
-	}
-	return cfg, warnings, nil
+	return cfg, warnings, Error(problems).Err()
 }
 
 // rename moves values of old names to their new ones. A new name that has its

@@ -143,3 +143,20 @@ func TestNamedStructsArePrefixed(t *testing.T) {
 		t.Errorf("%v %v", values, err)
 	}
 }
+
+func TestAnErrorIsCollected(t *testing.T) {
+	var wrong config.Error
+	wrong.Want(true, "DEMO_A", "want %d", 1)
+	wrong.Invalid(false, "DEMO_B", 1, "2")
+	if err := wrong.Err(); err != nil {
+		t.Errorf("nothing is wrong, and it says %v", err)
+	}
+	wrong.Invalid(true, "DEMO_B", 1, "2")
+	wrong.Want(false, "DEMO_A", "want %d", 1)
+	wrong.Add("DEMO_C", "is wrong")
+	wrong.Add("DEMO_A", "and that")
+	const want = "configuration:\n  DEMO_A: want 1\n  DEMO_A: and that\n  DEMO_B: 1 is not valid: want 2\n  DEMO_C: is wrong"
+	if err := wrong.Err(); err == nil || err.Error() != want {
+		t.Errorf("it says\n%v\nwant\n%s", err, want)
+	}
+}

@@ -43,25 +43,22 @@ type Access struct {
 // Validate finds what a type cannot express; prefix is that of the variables.
 func (s Settings) Validate(prefix string) config.Error {
 	var wrong config.Error
-	add := func(name, message string) {
-		wrong = append(wrong, config.Problem{Variable: prefix + name, Message: message})
-	}
 	for _, endpoint := range s.Endpoints {
 		if strings.Contains(endpoint, "/") || !strings.Contains(endpoint, ":") {
-			add("ENDPOINTS", fmt.Sprintf("%q is not valid: want host:port", endpoint))
+			wrong.Add(prefix+"ENDPOINTS", "%q is not valid: want host:port", endpoint)
 		}
 	}
 	if (s.CertFile == "") != (s.KeyFile == "") {
-		add("CERT_FILE, "+prefix+"KEY_FILE", "set both or neither")
+		wrong.Add(prefix+"CERT_FILE, "+prefix+"KEY_FILE", "set both or neither")
 	}
 	if s.CertFile != "" && s.CAFile == "" {
-		add("CERT_FILE", "needs "+prefix+"CA_FILE: without it the connection is plain")
+		wrong.Add(prefix+"CERT_FILE", "needs %sCA_FILE: without it the connection is plain", prefix)
 	}
 	if (s.User == "") != (s.PasswordFile == "") {
-		add("USER, "+prefix+"PASSWORD_FILE", "set both or neither")
+		wrong.Add(prefix+"USER, "+prefix+"PASSWORD_FILE", "set both or neither")
 	}
 	if s.Timeout <= 0 {
-		add("TIMEOUT", "want more than 0s")
+		wrong.Add(prefix+"TIMEOUT", "want more than 0s")
 	}
 	return wrong
 }

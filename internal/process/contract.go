@@ -60,15 +60,12 @@ func (s Switch) String() string {
 func (c Contract) validate() error {
 	var wrong config.Error
 	if (c.TLSCertFile == "") != (c.TLSKeyFile == "") {
-		wrong = append(wrong, config.Problem{Variable: "TLS_CERT_FILE, TLS_KEY_FILE", Message: "set both or neither"})
+		wrong.Add("TLS_CERT_FILE, TLS_KEY_FILE", "set both or neither")
 	}
 	if c.LogFormat != "json" && c.LogFormat != "text" {
-		wrong = append(wrong, config.Problem{Variable: "LOG_FORMAT", Message: fmt.Sprintf("%q is not valid: want json or text", c.LogFormat)})
+		wrong.Add("LOG_FORMAT", "%q is not valid: want json or text", c.LogFormat)
 	}
-	if len(wrong) > 0 {
-		return wrong
-	}
-	return nil
+	return wrong.Err()
 }
 
 // Program says which program a process is.

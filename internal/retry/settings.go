@@ -1,7 +1,6 @@
 package retry
 
 import (
-	"fmt"
 	"time"
 
 	"github.com/flotilla-dev/flotilla/internal/config"
@@ -24,14 +23,14 @@ type Limits struct {
 func (l Limits) Problems() config.Error {
 	var wrong config.Error
 	if l.RetryAttempts < 1 || l.RetryAttempts > MostAttempts {
-		wrong = append(wrong, config.Problem{Variable: "RETRY_ATTEMPTS", Message: fmt.Sprintf("%d is not valid: want 1 to %d", l.RetryAttempts, MostAttempts)})
+		wrong.Add("RETRY_ATTEMPTS", "%d is not valid: want 1 to %d", l.RetryAttempts, MostAttempts)
 	}
 	for _, one := range []struct {
 		variable string
 		value    float64
 	}{{"RETRY_SHARE", l.RetryShare}, {"RETRY_MIN_PER_SECOND", l.RetryMinPerSecond}, {"RETRY_BURST", l.RetryBurst}} {
 		if !(one.value >= 0 && one.value <= most) {
-			wrong = append(wrong, config.Problem{Variable: one.variable, Message: fmt.Sprintf("%g is not valid: want 0 to %d", one.value, int(most))})
+			wrong.Add(one.variable, "%g is not valid: want 0 to %d", one.value, int(most))
 		}
 	}
 	return wrong

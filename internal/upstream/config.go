@@ -48,18 +48,13 @@ const checkTimeout = 500 * time.Millisecond
 // Problems names every value that makes no sense.
 func (h Health) Problems() config.Error {
 	var wrong config.Error
-	bad := func(is bool, variable string, value any, want string) {
-		if is {
-			wrong = append(wrong, config.Problem{Variable: variable, Message: fmt.Sprintf("%v is not valid: want %s", value, want)})
-		}
-	}
-	bad(h.CheckTimeout <= 0, "CHECK_TIMEOUT", h.CheckTimeout, "more than 0s")
-	bad(h.CheckUp < 0, "CHECK_UP", h.CheckUp, "0 or more")
-	bad(h.CheckDown < 0, "CHECK_DOWN", h.CheckDown, "0 or more")
-	bad(h.EjectAfter < 0, "EJECT_AFTER", h.EjectAfter, "0 or more")
-	bad(h.EjectAfter > 0 && h.EjectBase <= 0, "EJECT_BASE", h.EjectBase, "more than 0s")
-	bad(h.EjectAfter > 0 && h.EjectMax < h.EjectBase, "EJECT_MAX", h.EjectMax, fmt.Sprintf("at least EJECT_BASE, %s", h.EjectBase))
-	bad(!(h.EjectShare >= 0 && h.EjectShare <= 1), "EJECT_SHARE", h.EjectShare, "0 to 1")
+	wrong.Invalid(h.CheckTimeout <= 0, "CHECK_TIMEOUT", h.CheckTimeout, "more than 0s")
+	wrong.Invalid(h.CheckUp < 0, "CHECK_UP", h.CheckUp, "0 or more")
+	wrong.Invalid(h.CheckDown < 0, "CHECK_DOWN", h.CheckDown, "0 or more")
+	wrong.Invalid(h.EjectAfter < 0, "EJECT_AFTER", h.EjectAfter, "0 or more")
+	wrong.Invalid(h.EjectAfter > 0 && h.EjectBase <= 0, "EJECT_BASE", h.EjectBase, "more than 0s")
+	wrong.Invalid(h.EjectAfter > 0 && h.EjectMax < h.EjectBase, "EJECT_MAX", h.EjectMax, fmt.Sprintf("at least EJECT_BASE, %s", h.EjectBase))
+	wrong.Invalid(!(h.EjectShare >= 0 && h.EjectShare <= 1), "EJECT_SHARE", h.EjectShare, "0 to 1")
 	return wrong
 }
 

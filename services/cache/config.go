@@ -2,7 +2,6 @@ package cache
 
 import (
 	"crypto/tls"
-	"fmt"
 	"net"
 	"slices"
 	"time"
@@ -80,11 +79,8 @@ type Config struct {
 // validate finds what the types cannot express.
 func (c *Config) validate() error {
 	var wrong config.Error
-	bad := func(variable, format string, args ...any) {
-		wrong = append(wrong, config.Problem{Variable: variable, Message: fmt.Sprintf(format, args...)})
-	}
 	if !c.TLS && (c.CAFile != "" || c.ServerName != "") {
-		bad("CACHE_UPSTREAM_TLS", "is off, so CACHE_UPSTREAM_CA_FILE and CACHE_UPSTREAM_SERVER_NAME have no meaning")
+		wrong.Add("CACHE_UPSTREAM_TLS", "is off, so CACHE_UPSTREAM_CA_FILE and CACHE_UPSTREAM_SERVER_NAME have no meaning")
 	}
 	wrong = slices.Concat(wrong, c.Health.Problems(), c.Limits.Problems())
 	for _, n := range []struct {
@@ -93,25 +89,25 @@ func (c *Config) validate() error {
 	}{{"CACHE_MAX_UPSTREAM", c.MaxUpstream}, {"CACHE_MAX_WAITERS", c.MaxWaiters}, {"CACHE_MAX_BANS", c.MaxBans}, {"CACHE_MAX_CONNECTIONS", c.MaxConns},
 		{"CACHE_LIMIT_REPLICAS", c.LimitReplicas}, {"CACHE_LIMIT_TRACKED", c.LimitTracked}, {"CACHE_MAX_IN_FLIGHT", c.MaxInFlight}, {"CACHE_MAX_QUEUED", c.MaxQueued}} {
 		if n.value < 1 {
-			bad(n.name, "%d is not valid: want at least 1", n.value)
+			wrong.Add(n.name, "%d is not valid: want at least 1", n.value)
 		}
 	}
 	if c.RedisAddr != "" {
 		if _, _, err := net.SplitHostPort(c.RedisAddr); err != nil {
-			bad("CACHE_REDIS_ADDR", "%q is not valid: want host:port", c.RedisAddr)
+			wrong.Add("CACHE_REDIS_ADDR", "%q is not valid: want host:port", c.RedisAddr)
 		}
 	}
 	if c.RedisAddr == "" && c.RedisPasswordFile != "" {
-		bad("CACHE_REDIS_PASSWORD_FILE", "has no meaning without CACHE_REDIS_ADDR")
+		wrong.Add("CACHE_REDIS_PASSWORD_FILE", "has no meaning without CACHE_REDIS_ADDR")
 	}
 	if c.Memory < 1<<20 {
-		bad("CACHE_MEMORY", "%s is not valid: want at least 1MiB", c.Memory)
+		wrong.Add("CACHE_MEMORY", "%s is not valid: want at least 1MiB", c.Memory)
 	}
 	if c.Threads < 0 || c.Threads > 1024 {
-		bad("CACHE_THREADS", "%d is not valid: want 0 to 1024", c.Threads)
+		wrong.Add("CACHE_THREADS", "%d is not valid: want 0 to 1024", c.Threads)
 	}
 	if c.AccessLog < 0 || c.AccessLog > 1 {
-		bad("CACHE_ACCESS_LOG", "%g is not valid: want 0 to 1", c.AccessLog)
+		wrong.Add("CACHE_ACCESS_LOG", "%g is not valid: want 0 to 1", c.AccessLog)
 	}
 	for _, d := range []struct {
 		name  string
@@ -119,16 +115,13 @@ func (c *Config) validate() error {
 	}{{"CACHE_CONNECT_TIMEOUT", c.Connect}, {"CACHE_HEADER_TIMEOUT", c.Header}, {"CACHE_STALL_TIMEOUT", c.Stall},
 		{"CACHE_WAIT_TIMEOUT", c.WaitTimeout}, {"CACHE_SWEEP_INTERVAL", c.Sweep}, {"CACHE_IDLE_TIMEOUT", c.Idle}, {"CACHE_HEAD_TIMEOUT", c.Head}} {
 		if d.value <= 0 {
-			bad(d.name, "%s is not valid: want more than 0", d.value)
+			wrong.Add(d.name, "%s is not valid: want more than 0", d.value)
 		}
 	}
 	if !sfToken(c.Identity) {
-		bad("CACHE_NAME", "%q is not valid: want a letter, then letters, digits, - or _", c.Identity)
+		wrong.Add("CACHE_NAME", "%q is not valid: want a letter, then letters, digits, - or _", c.Identity)
 	}
-	if len(wrong) > 0 {
-		return wrong
-	}
-	return nil
+	return wrong.Err()
 }
 
 // sfToken accepts a safe part of what RFC 8941 allows as a token and RFC 9110 as a pseudonym.

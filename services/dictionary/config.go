@@ -50,37 +50,31 @@ func (c Config) source(dir string) download.File {
 // validate finds what a type cannot express.
 func (c Config) validate() error {
 	var wrong config.Error
-	add := func(variable, message string) {
-		wrong = append(wrong, config.Problem{Variable: variable, Message: message})
-	}
 	source := c.source("")
 	source.SHA256 = data.SHA256 // one thing at a time
 	if _, err := download.New(source); err != nil {
-		add("DICTIONARY_DATA_URL", err.Error())
+		wrong.Add("DICTIONARY_DATA_URL", "%v", err)
 	}
 	source = c.source("")
 	source.URL = "file:x"
 	if _, err := download.New(source); err != nil {
-		add("DICTIONARY_DATA_SHA256", err.Error())
+		wrong.Add("DICTIONARY_DATA_SHA256", "%v", err)
 	}
 	if c.DataLimit < 1 {
-		add("DICTIONARY_DATA_LIMIT", "want more than 0")
+		wrong.Add("DICTIONARY_DATA_LIMIT", "want more than 0")
 	}
 	for variable, d := range map[string]time.Duration{"DICTIONARY_DATA_TIMEOUT": c.DataTimeout, "DICTIONARY_RETRY_BASE": c.RetryBase, "DICTIONARY_RETRY_MAX": c.RetryMax} {
 		if d <= 0 {
-			add(variable, "want more than 0")
+			wrong.Add(variable, "want more than 0")
 		}
 	}
 	for variable, n := range map[string]int{"DICTIONARY_SESSIONS": c.Sessions, "DICTIONARY_SESSION_WORDS": c.SessionWords} {
 		if n < 1 {
-			add(variable, "want at least 1")
+			wrong.Add(variable, "want at least 1")
 		}
 	}
 	if c.MaxRate < 0 {
-		add("DICTIONARY_MAX_RATE", "want 0 or more")
+		wrong.Add("DICTIONARY_MAX_RATE", "want 0 or more")
 	}
-	if len(wrong) > 0 {
-		return wrong
-	}
-	return nil
+	return wrong.Err()
 }

@@ -89,20 +89,15 @@ type Config struct {
 // Validate names every value that makes no sense.
 func (c *Config) Validate() error {
 	var wrong config.Error
-	add := func(bad bool, variable, message string) {
-		if bad {
-			wrong = append(wrong, config.Problem{Variable: variable, Message: message})
-		}
-	}
-	add(c.TLSCertFile == "" || c.TLSKeyFile == "", "TLS_CERT_FILE, TLS_KEY_FILE", "both are required: an edge without a certificate is none")
+	wrong.Want(c.TLSCertFile != "" && c.TLSKeyFile != "", "TLS_CERT_FILE, TLS_KEY_FILE", "both are required: an edge without a certificate is none")
 	if _, err := c.pairs(); err != nil {
-		add(true, "EDGE_CERTIFICATES", err.Error())
+		wrong.Add("EDGE_CERTIFICATES", "%v", err)
 	}
 	if _, err := c.trusted(); err != nil {
-		add(true, "EDGE_TRUSTED_PROXIES", err.Error())
+		wrong.Add("EDGE_TRUSTED_PROXIES", "%v", err)
 	}
-	add(c.PublicPort < 1 || c.PublicPort > 65535, "EDGE_PUBLIC_PORT", "want a port from 1 to 65535")
-	add(strings.ContainsAny(c.HSTS, "\r\n"), "EDGE_HSTS", "want one line")
+	wrong.Want(c.PublicPort >= 1 && c.PublicPort <= 65535, "EDGE_PUBLIC_PORT", "want a port from 1 to 65535")
+	wrong.Want(!strings.ContainsAny(c.HSTS, "\r\n"), "EDGE_HSTS", "want one line")
 	for name, value := range map[string]int64{
 		"EDGE_BODY_LIMIT": int64(c.BodyLimit), "EDGE_CONNECTIONS": int64(c.Connections),
 		"EDGE_CONNECTIONS_PER_ADDRESS": int64(c.PerAddress), "EDGE_STREAMS": int64(c.Streams), "EDGE_MIN_RATE": int64(c.MinRate),
@@ -111,16 +106,12 @@ func (c *Config) Validate() error {
 		"EDGE_FIRST_REPLICAS": int64(c.FirstReplicas), "EDGE_CONNECT_TIMEOUT": int64(c.ConnectTimeout), "EDGE_ANSWER_TIMEOUT": int64(c.AnswerTimeout),
 		"EDGE_STREAM_IDLE": int64(c.StreamIdle), "EDGE_KEEPALIVE": int64(c.KeepAlive),
 	} {
-		add(value <= 0, name, "must be above zero")
+		wrong.Want(value > 0, name, "must be above zero")
 	}
-	add(c.HeaderLimit < 1<<10 || c.HeaderLimit > 1<<20, "EDGE_HEADER_LIMIT", "want 1KiB to 1MiB")
-	add(c.MaxIdle < 0, "EDGE_KEEPALIVE_CONNECTIONS", "must not be negative")
-	add(c.MaxInFlight < 0, "EDGE_REPLICA_REQUESTS", "must not be negative")
-	wrong = slices.Concat(wrong, c.Health.Problems(), c.Limits.Problems())
-	if len(wrong) > 0 {
-		return wrong
-	}
-	return nil
+	wrong.Want(c.HeaderLimit >= 1<<10 && c.HeaderLimit <= 1<<20, "EDGE_HEADER_LIMIT", "want 1KiB to 1MiB")
+	wrong.Want(c.MaxIdle >= 0, "EDGE_KEEPALIVE_CONNECTIONS", "must not be negative")
+	wrong.Want(c.MaxInFlight >= 0, "EDGE_REPLICA_REQUESTS", "must not be negative")
+	return slices.Concat(wrong, c.Health.Problems(), c.Limits.Problems()).Err()
 }
 
 // pairs lists the certificates, the default one first.

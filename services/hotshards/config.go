@@ -94,46 +94,38 @@ func (k *Kind) UnmarshalText(text []byte) error {
 // validate finds what the types cannot express.
 func (c *Config) validate() error {
 	var wrong config.Error
-	bad := func(is bool, variable string, value any, want string) {
-		if is {
-			wrong = append(wrong, config.Problem{Variable: variable, Message: fmt.Sprintf("%v is not valid: want %s", value, want)})
-		}
-	}
 	for _, d := range []struct {
 		name        string
 		value, most time.Duration
 	}{{"HOTSHARDS_TIMEOUT", c.Timeout, time.Minute}, {"HOTSHARDS_SCALE_TIMEOUT", c.ScaleTimeout, time.Hour}, {"HOTSHARDS_INTERVAL", c.Interval, time.Hour}} {
-		bad(d.value <= 0 || d.value > d.most, d.name, d.value, fmt.Sprintf("more than 0s, at most %s", d.most))
+		wrong.Invalid(d.value <= 0 || d.value > d.most, d.name, d.value, fmt.Sprintf("more than 0s, at most %s", d.most))
 	}
-	bad(c.CoolRest < c.GrowRest, "HOTSHARDS_COOL_REST", c.CoolRest, "no less than HOTSHARDS_GROW_REST: what is added in haste is taken away at leisure")
+	wrong.Invalid(c.CoolRest < c.GrowRest, "HOTSHARDS_COOL_REST", c.CoolRest, "no less than HOTSHARDS_GROW_REST: what is added in haste is taken away at leisure")
 	// Written so that NaN is wrong, too.
-	bad(!(c.Cold > 0 && c.Cold < c.Part), "HOTSHARDS_COLD", c.Cold, "more than 0, less than HOTSHARDS_PART")
-	bad(!(c.Part <= c.Cool), "HOTSHARDS_PART", c.Part, "at most HOTSHARDS_COOL")
-	bad(!(c.Cool >= 1 && c.Cool < c.Hot), "HOTSHARDS_COOL", c.Cool, "at least 1, less than HOTSHARDS_HOT")
-	bad(!(c.Hot <= 100), "HOTSHARDS_HOT", c.Hot, "at most 100")
-	bad(!(c.Late > 1 && c.Late <= 100), "HOTSHARDS_LATE", c.Late, "more than 1, at most 100")
-	bad(!(c.Floor > 0 && c.Floor <= 1e9), "HOTSHARDS_FLOOR", c.Floor, "more than 0")
+	wrong.Invalid(!(c.Cold > 0 && c.Cold < c.Part), "HOTSHARDS_COLD", c.Cold, "more than 0, less than HOTSHARDS_PART")
+	wrong.Invalid(!(c.Part <= c.Cool), "HOTSHARDS_PART", c.Part, "at most HOTSHARDS_COOL")
+	wrong.Invalid(!(c.Cool >= 1 && c.Cool < c.Hot), "HOTSHARDS_COOL", c.Cool, "at least 1, less than HOTSHARDS_HOT")
+	wrong.Invalid(!(c.Hot <= 100), "HOTSHARDS_HOT", c.Hot, "at most 100")
+	wrong.Invalid(!(c.Late > 1 && c.Late <= 100), "HOTSHARDS_LATE", c.Late, "more than 1, at most 100")
+	wrong.Invalid(!(c.Floor > 0 && c.Floor <= 1e9), "HOTSHARDS_FLOOR", c.Floor, "more than 0")
 	for _, n := range []struct {
 		name             string
 		value, min, most int
 	}{{"HOTSHARDS_HOT_LOOKS", c.HotLooks, 1, 10_000}, {"HOTSHARDS_COLD_LOOKS", c.ColdLooks, 1, 10_000}, {"HOTSHARDS_STEP", c.Step, 1, maxReplicas},
 		{"HOTSHARDS_BUDGET", c.Budget, 1, maxShards * maxReplicas}, {"HOTSHARDS_HISTORY", c.History, 1, 10_000}, {"HOTSHARDS_IDLE_REPLICAS", c.Idle, c.leastIdle(), maxReplicas}} {
-		bad(n.value < n.min || n.value > n.most, n.name, n.value, fmt.Sprintf("%d to %d", n.min, n.most))
+		wrong.Invalid(n.value < n.min || n.value > n.most, n.name, n.value, fmt.Sprintf("%d to %d", n.min, n.most))
 	}
 	switch c.Orchestrator {
 	case Local:
-		bad(c.Socket == "", "HOTSHARDS_RUNNER_SOCKET", `""`, "the control socket of the runner, with HOTSHARDS_ORCHESTRATOR=local")
+		wrong.Invalid(c.Socket == "", "HOTSHARDS_RUNNER_SOCKET", `""`, "the control socket of the runner, with HOTSHARDS_ORCHESTRATOR=local")
 	case None:
-		bad(!bool(c.DryRun), "HOTSHARDS_DRY_RUN", "off", "on, with HOTSHARDS_ORCHESTRATOR=none: there is nobody to carry out a decision")
+		wrong.Invalid(!bool(c.DryRun), "HOTSHARDS_DRY_RUN", "off", "on, with HOTSHARDS_ORCHESTRATOR=none: there is nobody to carry out a decision")
 	case Kubernetes:
 		if err := kube.CheckURL(c.KubeURL); err != nil {
-			wrong = append(wrong, config.Problem{Variable: "HOTSHARDS_KUBE_URL", Message: fmt.Sprintf("%.80q is not valid: %v", c.KubeURL, err)})
+			wrong.Add("HOTSHARDS_KUBE_URL", "%.80q is not valid: %v", c.KubeURL, err)
 		}
 	}
-	if len(wrong) > 0 {
-		return wrong
-	}
-	return nil
+	return wrong.Err()
 }
 
 // leastIdle is the fewest replicas that the orchestrator can keep.

@@ -7,7 +7,6 @@ import (
 	"strings"
 	"time"
 
-	"github.com/flotilla-dev/flotilla/internal/config"
 	"github.com/flotilla-dev/flotilla/internal/process"
 	"github.com/flotilla-dev/flotilla/services/ownership/stores"
 	"github.com/flotilla-dev/flotilla/services/ownership/wire"
@@ -68,28 +67,20 @@ const storePrefix = "OWNERSHIP_STORE_"
 // validate finds what a type cannot express.
 func (c Config) validate() error {
 	wrong := c.Store.Validate(storePrefix)
-	want := func(ok bool, variable, message string) {
-		if !ok {
-			wrong = append(wrong, config.Problem{Variable: variable, Message: message})
-		}
-	}
-	want(c.Shards >= 1 && c.Shards <= wire.MaxShards, "OWNERSHIP_SHARDS", fmt.Sprintf("want 1 to %d", wire.MaxShards))
+	wrong.Want(c.Shards >= 1 && c.Shards <= wire.MaxShards, "OWNERSHIP_SHARDS", "want 1 to %d", wire.MaxShards)
 	for _, addr := range c.Ledgers {
-		want(isAddress(addr), "OWNERSHIP_LEDGERS", fmt.Sprintf("%q is not valid: want host:port", addr))
+		wrong.Want(isAddress(addr), "OWNERSHIP_LEDGERS", "%q is not valid: want host:port", addr)
 	}
-	want(!strings.ContainsAny(c.Advertise, "/# \t"), "OWNERSHIP_ADVERTISE", "want host or host:port")
-	want(c.TTL >= time.Second && c.TTL <= time.Hour && c.TTL%time.Second == 0, "OWNERSHIP_TTL", "want whole seconds, 1s to 1h")
-	want(c.Poll == 0 || c.Poll >= 10*time.Millisecond, "OWNERSHIP_POLL", "want 0s, or at least 10ms")
-	want(c.Wait >= 0 && c.Wait <= 30*time.Second, "OWNERSHIP_WAIT", "want 0s to 30s")
-	want(c.Balance == 0 || c.Balance >= 100*time.Millisecond, "OWNERSHIP_BALANCE_INTERVAL", "want 0s, or at least 100ms")
-	want(c.Queue >= 1 && c.Queue <= 100_000, "OWNERSHIP_QUEUE", "want 1 to 100000")
-	want(c.History >= 1 && c.History <= 100_000, "OWNERSHIP_HISTORY", "want 1 to 100000")
-	want(c.Timeout > 0, "OWNERSHIP_TIMEOUT", "want more than 0s")
-	want(!strings.ContainsAny(c.Instance, "@# \t\r\n"), "INSTANCE", "want a name without @, # and spaces")
-	if len(wrong) > 0 {
-		return wrong
-	}
-	return nil
+	wrong.Want(!strings.ContainsAny(c.Advertise, "/# \t"), "OWNERSHIP_ADVERTISE", "want host or host:port")
+	wrong.Want(c.TTL >= time.Second && c.TTL <= time.Hour && c.TTL%time.Second == 0, "OWNERSHIP_TTL", "want whole seconds, 1s to 1h")
+	wrong.Want(c.Poll == 0 || c.Poll >= 10*time.Millisecond, "OWNERSHIP_POLL", "want 0s, or at least 10ms")
+	wrong.Want(c.Wait >= 0 && c.Wait <= 30*time.Second, "OWNERSHIP_WAIT", "want 0s to 30s")
+	wrong.Want(c.Balance == 0 || c.Balance >= 100*time.Millisecond, "OWNERSHIP_BALANCE_INTERVAL", "want 0s, or at least 100ms")
+	wrong.Want(c.Queue >= 1 && c.Queue <= 100_000, "OWNERSHIP_QUEUE", "want 1 to 100000")
+	wrong.Want(c.History >= 1 && c.History <= 100_000, "OWNERSHIP_HISTORY", "want 1 to 100000")
+	wrong.Want(c.Timeout > 0, "OWNERSHIP_TIMEOUT", "want more than 0s")
+	wrong.Want(!strings.ContainsAny(c.Instance, "@# \t\r\n"), "INSTANCE", "want a name without @, # and spaces")
+	return wrong.Err()
 }
 
 func isAddress(text string) bool {

@@ -73,36 +73,28 @@ func (d *Distribution) UnmarshalText(text []byte) error {
 // validate finds what the types cannot express.
 func (c *Config) validate() error {
 	var wrong config.Error
-	bad := func(is bool, variable string, value any, want string) {
-		if is {
-			wrong = append(wrong, config.Problem{Variable: variable, Message: fmt.Sprintf("%v is not valid: want %s", value, want)})
-		}
-	}
 	if len(c.Kafka) > 0 {
 		if err := doclog.Check(c.Kafka); err != nil {
-			wrong = append(wrong, config.Problem{Variable: "SEARCH_KAFKA", Message: err.Error()})
+			wrong.Add("SEARCH_KAFKA", "%v", err)
 		}
 	}
 	for _, d := range []struct {
 		name  string
 		value time.Duration
 	}{{"SEARCH_TIMEOUT", c.Timeout}, {"SEARCH_WRITE_TIMEOUT", c.WriteTimeout}, {"SEARCH_FIRST_REPLICAS", c.FirstReplicas}, {"SEARCH_CONTROL_SILENCE", c.ControlSilence}, {"SEARCH_HEDGE_FIRST", c.HedgeFirst}, {"SEARCH_LEAF_CONNECT_TIMEOUT", c.Connect}} {
-		bad(d.value <= 0, d.name, d.value, "more than 0s")
+		wrong.Invalid(d.value <= 0, d.name, d.value, "more than 0s")
 	}
 	for _, n := range []struct {
 		name  string
 		value int
 	}{{"SEARCH_CONCURRENCY", c.Concurrency}, {"SEARCH_WRITES", c.Writes}, {"SEARCH_LEAF_CONNECTIONS", c.Connections}} {
-		bad(n.value < 1 || n.value > 1<<16, n.name, n.value, fmt.Sprintf("1 to %d", 1<<16))
+		wrong.Invalid(n.value < 1 || n.value > 1<<16, n.name, n.value, fmt.Sprintf("1 to %d", 1<<16))
 	}
-	bad(c.AnswerLimit < 1<<16 || c.AnswerLimit > 1<<30, "SEARCH_LEAF_ANSWER_LIMIT", c.AnswerLimit, "64KiB to 1GiB")
-	bad(!(c.HedgeQuantile >= 0 && c.HedgeQuantile < 1), "SEARCH_HEDGE_QUANTILE", c.HedgeQuantile, "0 to less than 1, such as 0.98")
-	bad(!(c.HedgeBudget >= 0 && c.HedgeBudget <= 1), "SEARCH_HEDGE_BUDGET", c.HedgeBudget, "0 to 1, such as 0.05")
-	bad(c.HedgeWindow < time.Second || c.HedgeWindow > time.Hour, "SEARCH_HEDGE_WINDOW", c.HedgeWindow, "1s to 1h")
-	if wrong = slices.Concat(wrong, c.Health.Problems(), c.Limits.Problems()); len(wrong) > 0 {
-		return wrong
-	}
-	return nil
+	wrong.Invalid(c.AnswerLimit < 1<<16 || c.AnswerLimit > 1<<30, "SEARCH_LEAF_ANSWER_LIMIT", c.AnswerLimit, "64KiB to 1GiB")
+	wrong.Invalid(!(c.HedgeQuantile >= 0 && c.HedgeQuantile < 1), "SEARCH_HEDGE_QUANTILE", c.HedgeQuantile, "0 to less than 1, such as 0.98")
+	wrong.Invalid(!(c.HedgeBudget >= 0 && c.HedgeBudget <= 1), "SEARCH_HEDGE_BUDGET", c.HedgeBudget, "0 to 1, such as 0.05")
+	wrong.Invalid(c.HedgeWindow < time.Second || c.HedgeWindow > time.Hour, "SEARCH_HEDGE_WINDOW", c.HedgeWindow, "1s to 1h")
+	return slices.Concat(wrong, c.Health.Problems(), c.Limits.Problems()).Err()
 }
 
 // lookup gives the values that the layout refers to.

@@ -103,13 +103,8 @@ func (l *Loss) UnmarshalText(text []byte) error {
 // validate finds what the types cannot express.
 func (c *Config) validate() error {
 	var wrong config.Error
-	bad := func(is bool, variable string, value any, want string) {
-		if is {
-			wrong = append(wrong, config.Problem{Variable: variable, Message: fmt.Sprintf("%v is not valid: want %s", value, want)})
-		}
-	}
 	if !c.TLS && (c.CAFile != "" || c.ServerName != "") {
-		wrong = append(wrong, config.Problem{Variable: "SHARDPROXY_SHARD_TLS", Message: "is off, so SHARDPROXY_SHARD_CA_FILE and SHARDPROXY_SHARD_SERVER_NAME have no meaning"})
+		wrong.Add("SHARDPROXY_SHARD_TLS", "is off, so SHARDPROXY_SHARD_CA_FILE and SHARDPROXY_SHARD_SERVER_NAME have no meaning")
 	}
 	for _, d := range []struct {
 		name  string
@@ -119,32 +114,28 @@ func (c *Config) validate() error {
 		{"SHARDPROXY_CONNECT_TIMEOUT", c.ConnectTimeout}, {"SHARDPROXY_ANSWER_TIMEOUT", c.AnswerTimeout}, {"SHARDPROXY_STREAM_IDLE", c.StreamIdle},
 		{"SHARDPROXY_CONTEXT_TIMEOUT", c.ContextTimeout}, {"SHARDPROXY_CONTEXT_TTL", c.ContextTTL},
 		{"SHARDPROXY_KEEPALIVE", c.KeepAlive}, {"SHARDPROXY_RECENT_FOR", c.RecentFor}} {
-		bad(d.value <= 0, d.name, d.value, "more than 0s")
+		wrong.Invalid(d.value <= 0, d.name, d.value, "more than 0s")
 	}
-	bad(!contextPath.MatchString(c.ContextPath), "SHARDPROXY_CONTEXT_PATH", fmt.Sprintf("%q", c.ContextPath), "a path such as /v1/contexts/")
-	bad(!hostName.MatchString(c.ContextName), "SHARDPROXY_CONTEXT_SERVER_NAME", fmt.Sprintf("%q", c.ContextName), "a host name")
+	wrong.Invalid(!contextPath.MatchString(c.ContextPath), "SHARDPROXY_CONTEXT_PATH", fmt.Sprintf("%q", c.ContextPath), "a path such as /v1/contexts/")
+	wrong.Invalid(!hostName.MatchString(c.ContextName), "SHARDPROXY_CONTEXT_SERVER_NAME", fmt.Sprintf("%q", c.ContextName), "a host name")
 	if !c.ContextTLS && c.ContextCAFile != "" {
-		wrong = append(wrong, config.Problem{Variable: "SHARDPROXY_CONTEXT_TLS", Message: "is off, so SHARDPROXY_CONTEXT_CA_FILE has no meaning"})
+		wrong.Add("SHARDPROXY_CONTEXT_TLS", "is off, so SHARDPROXY_CONTEXT_CA_FILE has no meaning")
 	}
-	bad(c.Window < time.Second || c.Window > time.Hour, "SHARDPROXY_WINDOW", c.Window, "1s to 1h")
+	wrong.Invalid(c.Window < time.Second || c.Window > time.Hour, "SHARDPROXY_WINDOW", c.Window, "1s to 1h")
 	for _, n := range []struct {
 		name       string
 		value, min int
 	}{{"SHARDPROXY_CONNECTIONS", c.Connections, 1}, {"SHARDPROXY_CONNECTIONS_PER_ADDRESS", c.PerAddress, 1},
 		{"SHARDPROXY_KEEPALIVE_CONNECTIONS", c.MaxIdle, 0}, {"SHARDPROXY_REPLICA_REQUESTS", c.MaxInFlight, 1},
 		{"SHARDPROXY_CONTEXT_ENTRIES", c.ContextEntries, 1}} {
-		bad(n.value < n.min || n.value > 1<<20, n.name, n.value, fmt.Sprintf("%d to %d", n.min, 1<<20))
+		wrong.Invalid(n.value < n.min || n.value > 1<<20, n.name, n.value, fmt.Sprintf("%d to %d", n.min, 1<<20))
 	}
-	bad(c.RecentKeys < 16 || c.RecentKeys > 1<<20, "SHARDPROXY_RECENT_KEYS", c.RecentKeys, "16 to 1048576")
-	bad(c.HeaderLimit < 1<<10 || c.HeaderLimit > 1<<20, "SHARDPROXY_HEADER_LIMIT", c.HeaderLimit, "1KiB to 1MiB")
-	bad(c.BodyLimit < 1, "SHARDPROXY_BODY_LIMIT", c.BodyLimit, "at least 1B")
-	bad(c.MinRate < 1, "SHARDPROXY_MIN_RATE", c.MinRate, "at least 1B")
-	bad(c.ShardField != "" && !fieldName(c.ShardField), "SHARDPROXY_SHARD_FIELD", fmt.Sprintf("%q", c.ShardField), "letters, digits and -")
-	wrong = slices.Concat(wrong, c.Health.Problems(), c.Limits.Problems())
-	if len(wrong) > 0 {
-		return wrong
-	}
-	return nil
+	wrong.Invalid(c.RecentKeys < 16 || c.RecentKeys > 1<<20, "SHARDPROXY_RECENT_KEYS", c.RecentKeys, "16 to 1048576")
+	wrong.Invalid(c.HeaderLimit < 1<<10 || c.HeaderLimit > 1<<20, "SHARDPROXY_HEADER_LIMIT", c.HeaderLimit, "1KiB to 1MiB")
+	wrong.Invalid(c.BodyLimit < 1, "SHARDPROXY_BODY_LIMIT", c.BodyLimit, "at least 1B")
+	wrong.Invalid(c.MinRate < 1, "SHARDPROXY_MIN_RATE", c.MinRate, "at least 1B")
+	wrong.Invalid(c.ShardField != "" && !fieldName(c.ShardField), "SHARDPROXY_SHARD_FIELD", fmt.Sprintf("%q", c.ShardField), "letters, digits and -")
+	return slices.Concat(wrong, c.Health.Problems(), c.Limits.Problems()).Err()
 }
 
 // What a context's URL is made of needs no escapes.

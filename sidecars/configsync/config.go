@@ -83,41 +83,35 @@ const etcdPrefix = "CONFIGSYNC_ETCD_"
 // validate finds what a type cannot express.
 func (c Config) validate() error {
 	wrong := c.Etcd.Validate(etcdPrefix)
-	add := func(variable, message string) {
-		wrong = append(wrong, config.Problem{Variable: variable, Message: message})
-	}
 	file, dir := c.Key != "" || c.File != "", c.Prefix != "" || c.Dir != ""
 	switch {
 	case file && dir:
-		add("CONFIGSYNC_KEY", "and CONFIGSYNC_PREFIX exclude each other: one file or a directory")
+		wrong.Add("CONFIGSYNC_KEY", "and CONFIGSYNC_PREFIX exclude each other: one file or a directory")
 	case !file && !dir:
-		add("CONFIGSYNC_KEY", "is required, with CONFIGSYNC_FILE; or CONFIGSYNC_PREFIX with CONFIGSYNC_DIR")
+		wrong.Add("CONFIGSYNC_KEY", "is required, with CONFIGSYNC_FILE; or CONFIGSYNC_PREFIX with CONFIGSYNC_DIR")
 	case file && (c.Key == "" || c.File == ""):
-		add("CONFIGSYNC_KEY, CONFIGSYNC_FILE", "set both")
+		wrong.Add("CONFIGSYNC_KEY, CONFIGSYNC_FILE", "set both")
 	case dir && (c.Prefix == "" || c.Dir == ""):
-		add("CONFIGSYNC_PREFIX, CONFIGSYNC_DIR", "set both")
+		wrong.Add("CONFIGSYNC_PREFIX, CONFIGSYNC_DIR", "set both")
 	case file && strings.HasSuffix(c.File, "/"):
-		add("CONFIGSYNC_FILE", "is a directory: want the file")
+		wrong.Add("CONFIGSYNC_FILE", "is a directory: want the file")
 	}
 	if c.Signal != "none" && c.PIDFile == "" && c.Process == "" {
-		add("CONFIGSYNC_SIGNAL", "needs CONFIGSYNC_PID_FILE or CONFIGSYNC_PROCESS: who is to be told?")
+		wrong.Add("CONFIGSYNC_SIGNAL", "needs CONFIGSYNC_PID_FILE or CONFIGSYNC_PROCESS: who is to be told?")
 	}
 	if c.ValidateTimeout <= 0 {
-		add("CONFIGSYNC_VALIDATE_TIMEOUT", "want more than 0s")
+		wrong.Add("CONFIGSYNC_VALIDATE_TIMEOUT", "want more than 0s")
 	}
 	if c.MaxSize < 1 || c.MaxSize > 16<<20 {
-		add("CONFIGSYNC_MAX_SIZE", "want 1B to 16MiB")
+		wrong.Add("CONFIGSYNC_MAX_SIZE", "want 1B to 16MiB")
 	}
 	if c.MaxFiles < 1 || c.MaxFiles > 1024 {
-		add("CONFIGSYNC_MAX_FILES", "want 1 to 1024")
+		wrong.Add("CONFIGSYNC_MAX_FILES", "want 1 to 1024")
 	}
 	if c.Resync < 100*time.Millisecond {
-		add("CONFIGSYNC_RESYNC", "want at least 100ms")
+		wrong.Add("CONFIGSYNC_RESYNC", "want at least 100ms")
 	}
-	if len(wrong) > 0 {
-		return wrong
-	}
-	return nil
+	return wrong.Err()
 }
 
 // dir is the directory that is kept.

@@ -1,7 +1,6 @@
 package gitsync
 
 import (
-	"fmt"
 	"net/url"
 	"path/filepath"
 	"strings"
@@ -53,61 +52,55 @@ type Config struct {
 // validate finds what a type cannot express, all of it.
 func (c Config) validate() error {
 	var wrong config.Error
-	no := func(variable, format string, args ...any) {
-		wrong = append(wrong, config.Problem{Variable: variable, Message: fmt.Sprintf(format, args...)})
-	}
 	if message := wrongRepository(c.Repository); message != "" {
-		no("GITSYNC_REPOSITORY", "%s", message)
+		wrong.Add("GITSYNC_REPOSITORY", "%s", message)
 	}
 	if strings.ContainsAny(c.Ref, " \t\n~^:?*[\\") || strings.HasPrefix(c.Ref, "-") || strings.Contains(c.Ref, "..") {
-		no("GITSYNC_REF", "%q is not valid: want a branch, a tag, a full commit hash or a name such as refs/heads/main", c.Ref)
+		wrong.Add("GITSYNC_REF", "%q is not valid: want a branch, a tag, a full commit hash or a name such as refs/heads/main", c.Ref)
 	}
 	for _, path := range c.Paths {
 		if err := tree.CheckPath(path); err != nil {
-			no("GITSYNC_PATHS", "%q is not valid: %v; want paths such as docs/pages", path, err)
+			wrong.Add("GITSYNC_PATHS", "%q is not valid: %v; want paths such as docs/pages", path, err)
 		}
 	}
 	if c.Link != filepath.Base(c.Link) || strings.HasPrefix(c.Link, ".") {
-		no("GITSYNC_LINK", "%q is not valid: want a plain name that does not begin with a dot", c.Link)
+		wrong.Add("GITSYNC_LINK", "%q is not valid: want a plain name that does not begin with a dot", c.Link)
 	}
 	for variable, value := range map[string]int64{
 		"GITSYNC_MAX_BYTES": int64(c.MaxBytes), "GITSYNC_MAX_FILES": int64(c.MaxFiles), "GITSYNC_MAX_FETCH": int64(c.MaxFetch),
 		"GITSYNC_TIMEOUT": int64(c.Timeout), "GITSYNC_ONCE_TIMEOUT": int64(c.OnceTimeout), "GITSYNC_RETRY_MAX": int64(c.RetryMax), "GITSYNC_KEEP_MOST": int64(c.KeepMost),
 	} {
 		if value < 1 {
-			no(variable, "want more than 0")
+			wrong.Add(variable, "want more than 0")
 		}
 	}
 	if c.Depth < 0 {
-		no("GITSYNC_DEPTH", "%d is not valid: want a number of commits, or 0 for all", c.Depth)
+		wrong.Add("GITSYNC_DEPTH", "%d is not valid: want a number of commits, or 0 for all", c.Depth)
 	}
 	if !(c.SyncRate > 0 && c.SyncRate <= 1000) {
-		no("GITSYNC_SYNC_RATE", "%g is not valid: want more than 0, to 1000", c.SyncRate)
+		wrong.Add("GITSYNC_SYNC_RATE", "%g is not valid: want more than 0, to 1000", c.SyncRate)
 	}
-	c.validateNotice(no)
-	if len(wrong) > 0 {
-		return wrong
-	}
-	return nil
+	c.validateNotice(&wrong)
+	return wrong.Err()
 }
 
 // validateNotice checks how the application is told.
-func (c Config) validateNotice(no func(variable, format string, args ...any)) {
+func (c Config) validateNotice(wrong *config.Error) {
 	named := c.PIDFile != "" || c.Process != ""
 	if c.Signal != "none" && !named {
-		no("GITSYNC_SIGNAL", "%s to whom? set GITSYNC_PID_FILE or GITSYNC_PROCESS", c.Signal)
+		wrong.Add("GITSYNC_SIGNAL", "%s to whom? set GITSYNC_PID_FILE or GITSYNC_PROCESS", c.Signal)
 	}
 	if c.Signal == "none" && named {
-		no("GITSYNC_SIGNAL", "is none, but GITSYNC_PID_FILE or GITSYNC_PROCESS names a process: set a signal such as SIGHUP")
+		wrong.Add("GITSYNC_SIGNAL", "is none, but GITSYNC_PID_FILE or GITSYNC_PROCESS names a process: set a signal such as SIGHUP")
 	}
 	if c.HookURL == "" {
 		return
 	}
 	if u, err := url.Parse(c.HookURL); err != nil || u.Scheme != "http" && u.Scheme != "https" || u.Host == "" || u.User != nil {
-		no("GITSYNC_HOOK_URL", "is not valid: want http://host:port/path without a user")
+		wrong.Add("GITSYNC_HOOK_URL", "is not valid: want http://host:port/path without a user")
 	}
 	if c.Signal != "none" {
-		no("GITSYNC_HOOK_URL", "and GITSYNC_SIGNAL are both set: choose one")
+		wrong.Add("GITSYNC_HOOK_URL", "and GITSYNC_SIGNAL are both set: choose one")
 	}
 }
 

@@ -5,9 +5,7 @@ import (
 	"net"
 	"os"
 	"path/filepath"
-	"slices"
 	"strconv"
-	"strings"
 	"time"
 
 	"github.com/flotilla-dev/flotilla/internal/certs"
@@ -49,32 +47,29 @@ type Config struct {
 // validate finds what a type cannot express.
 func (c Config) validate() error {
 	var wrong config.Error
-	add := func(variable, format string, args ...any) {
-		wrong = append(wrong, config.Problem{Variable: variable, Message: fmt.Sprintf(format, args...)})
-	}
 	if c.Port < 1 || c.Port > 65535 {
-		add("PROXY_PORT", "%d is not valid: want a port, 1 to 65535", c.Port)
+		wrong.Add("PROXY_PORT", "%d is not valid: want a port, 1 to 65535", c.Port)
 	}
 	// Requests that arrive by the proxy come from loopback, and loopback may see
 	// more of the administration than others.
 	for _, own := range []struct{ variable, addr string }{{"LISTEN_ADDR", c.ListenAddr}, {"ADMIN_ADDR", c.AdminAddr}} {
 		if _, port, err := net.SplitHostPort(own.addr); err == nil && port == strconv.Itoa(c.Port) {
-			add("PROXY_PORT", "%d is the port of %s: this is a proxy of another program", c.Port, own.variable)
+			wrong.Add("PROXY_PORT", "%d is the port of %s: this is a proxy of another program", c.Port, own.variable)
 		}
 	}
 	path := c.CertificatePath != "" || c.KeyPath != ""
 	file := c.TLSCertFile != "" || c.TLSKeyFile != ""
 	switch {
 	case path && file:
-		add("CERTIFICATE_PATH", "is another name for what TLS_CERT_FILE and TLS_KEY_FILE say; unset one or the other")
+		wrong.Add("CERTIFICATE_PATH", "is another name for what TLS_CERT_FILE and TLS_KEY_FILE say; unset one or the other")
 	case !file && c.CertificatePath == "":
-		add("CERTIFICATE_PATH", "is required: a file, or a directory that has tls.crt and tls.key")
+		wrong.Add("CERTIFICATE_PATH", "is required: a file, or a directory that has tls.crt and tls.key")
 	}
 	for variable, n := range map[string]int{
 		"TLSPROXY_CONNECTIONS": c.Connections, "TLSPROXY_REQUESTS": c.Requests, "TLSPROXY_HEADER_LIMIT": int(c.HeaderLimit), "TLSPROXY_BODY_LIMIT": int(c.BodyLimit),
 	} {
 		if n < 1 {
-			add(variable, "want at least 1")
+			wrong.Add(variable, "want at least 1")
 		}
 	}
 	for variable, d := range map[string]time.Duration{
@@ -82,14 +77,10 @@ func (c Config) validate() error {
 		"TLSPROXY_UPGRADE_IDLE": c.UpgradeIdle, "TLSPROXY_CONNECT_TIMEOUT": c.ConnectTimeout, "TLSPROXY_ANSWER_TIMEOUT": c.AnswerTimeout,
 	} {
 		if d <= 0 {
-			add(variable, "want more than 0s: everything has a limit here")
+			wrong.Add(variable, "want more than 0s: everything has a limit here")
 		}
 	}
-	if len(wrong) > 0 {
-		slices.SortFunc(wrong, func(a, b config.Problem) int { return strings.Compare(a.Variable, b.Variable) })
-		return wrong
-	}
-	return nil
+	return wrong.Err()
 }
 
 // Names of the files in a directory of certificates, as Kubernetes names the

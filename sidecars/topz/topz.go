@@ -39,15 +39,12 @@ type Config struct {
 func (c *Config) Validate() error {
 	var wrong config.Error
 	if c.Interval < 100*time.Millisecond || c.Interval > time.Minute {
-		wrong = append(wrong, config.Problem{Variable: "TOPZ_INTERVAL", Message: "want 100ms to 1m"})
+		wrong.Add("TOPZ_INTERVAL", "want 100ms to 1m")
 	}
 	if c.Processes < 1 || c.Processes > 10_000 {
-		wrong = append(wrong, config.Problem{Variable: "TOPZ_PROCESSES", Message: "want 1 to 10000"})
+		wrong.Add("TOPZ_PROCESSES", "want 1 to 10000")
 	}
-	if len(wrong) > 0 {
-		return wrong
-	}
-	return nil
+	return wrong.Err()
 }
 
 // Run serves until ctx ends.

@@ -69,18 +69,15 @@ func (d DSN) String() string { return d.text }
 func (c Config) validate() error {
 	var wrong config.Error
 	if c.Connections < 1 {
-		wrong = append(wrong, config.Problem{Variable: "GUESTBOOK_CONNECTIONS", Message: "want at least 1"})
+		wrong.Add("GUESTBOOK_CONNECTIONS", "want at least 1")
 	}
 	if c.Lifetime <= 0 {
-		wrong = append(wrong, config.Problem{Variable: "GUESTBOOK_CONNECTION_LIFETIME", Message: "want more than 0s"})
+		wrong.Add("GUESTBOOK_CONNECTION_LIFETIME", "want more than 0s")
 	}
 	if c.QueryTimeout <= 0 {
-		wrong = append(wrong, config.Problem{Variable: "GUESTBOOK_QUERY_TIMEOUT", Message: "want more than 0s"})
+		wrong.Add("GUESTBOOK_QUERY_TIMEOUT", "want more than 0s")
 	}
-	if len(wrong) > 0 {
-		return wrong
-	}
-	return nil
+	return wrong.Err()
 }
 
 // Run serves until ctx ends.

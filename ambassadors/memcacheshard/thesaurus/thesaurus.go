@@ -52,19 +52,15 @@ const maxTTL = 30 * 24 * time.Hour
 func (c Config) validate() error {
 	var wrong config.Error
 	if c.MemcachedTimeout < time.Millisecond {
-		wrong = append(wrong, config.Problem{Variable: "THESAURUS_MEMCACHED_TIMEOUT", Message: "want at least 1ms"})
+		wrong.Add("THESAURUS_MEMCACHED_TIMEOUT", "want at least 1ms")
 	}
 	if c.TTL < time.Second || c.TTL > maxTTL {
-		wrong = append(wrong, config.Problem{Variable: "THESAURUS_TTL", Message: "want 1s to 720h"})
+		wrong.Add("THESAURUS_TTL", "want 1s to 720h")
 	}
 	if c.Breadth < 1 || c.Breadth > 100 {
-		wrong = append(wrong, config.Problem{Variable: "THESAURUS_BREADTH", Message: "want 1 to 100"})
+		wrong.Add("THESAURUS_BREADTH", "want 1 to 100")
 	}
-	wrong = slices.Concat(wrong, c.Health.Problems(), c.Settings.Problems())
-	if len(wrong) > 0 {
-		return wrong
-	}
-	return nil
+	return slices.Concat(wrong, c.Health.Problems(), c.Settings.Problems()).Err()
 }
 
 // Run serves until ctx ends.

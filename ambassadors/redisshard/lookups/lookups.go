@@ -49,16 +49,12 @@ type Config struct {
 func (c Config) validate() error {
 	var wrong config.Error
 	if c.RedisTimeout < time.Millisecond {
-		wrong = append(wrong, config.Problem{Variable: "LOOKUPS_REDIS_TIMEOUT", Message: "want at least 1ms"})
+		wrong.Add("LOOKUPS_REDIS_TIMEOUT", "want at least 1ms")
 	}
 	if c.TTL < time.Second {
-		wrong = append(wrong, config.Problem{Variable: "LOOKUPS_TTL", Message: "want at least 1s"})
+		wrong.Add("LOOKUPS_TTL", "want at least 1s")
 	}
-	wrong = slices.Concat(wrong, c.Health.Problems(), c.Settings.Problems())
-	if len(wrong) > 0 {
-		return wrong
-	}
-	return nil
+	return slices.Concat(wrong, c.Health.Problems(), c.Settings.Problems()).Err()
 }
 
 // redisOptions are those that a cache needs: bounded waits, and no attempt after

@@ -30,29 +30,23 @@ type Config struct {
 // validate finds what a type cannot express.
 func (c Config) validate() error {
 	var wrong config.Error
-	add := func(variable, message string) {
-		wrong = append(wrong, config.Problem{Variable: variable, Message: message})
-	}
 	if c.Members != 1 && c.Members != 3 {
-		add("ETCD_MEMBERS", "want 1 or 3")
+		wrong.Add("ETCD_MEMBERS", "want 1 or 3")
 	}
 	if c.Members == 3 && c.DataDir != "" {
-		add("ETCD_DATA_DIR", "works with one member only: three are there to lose one, not to keep data")
+		wrong.Add("ETCD_DATA_DIR", "works with one member only: three are there to lose one, not to keep data")
 	}
 	if err := c.validatePeers(); err != nil {
-		wrong = append(wrong, config.Problem{Variable: "ETCD_PEERS", Message: err.Error()})
+		wrong.Add("ETCD_PEERS", "%v", err)
 	}
 	if c.Quota < 16<<20 || c.Quota > 8<<30 {
-		add("ETCD_QUOTA", "want 16MiB to 8GiB")
+		wrong.Add("ETCD_QUOTA", "want 16MiB to 8GiB")
 	}
 	if c.Compaction < time.Second {
-		add("ETCD_COMPACTION", "want at least 1s")
+		wrong.Add("ETCD_COMPACTION", "want at least 1s")
 	}
 	if c.MaxClients < 1 {
-		add("ETCD_MAX_CLIENTS", "want at least 1")
+		wrong.Add("ETCD_MAX_CLIENTS", "want at least 1")
 	}
-	if len(wrong) > 0 {
-		return wrong
-	}
-	return nil
+	return wrong.Err()
 }

@@ -31,20 +31,12 @@ type Config struct {
 // validate finds what a type cannot express.
 func (c Config) validate() error {
 	var wrong config.Error
-	want := func(ok bool, variable, message string) {
-		if !ok {
-			wrong = append(wrong, config.Problem{Variable: variable, Message: message})
-		}
-	}
-	want(c.Advertised == "" || validAddress(c.Advertised), "KAFKA_ADVERTISED", "want host:port")
-	want(c.MaxSize >= 1<<20, "KAFKA_MAX_SIZE", "want at least 1MiB")
-	want(c.MaxPartitions >= 1 && c.MaxPartitions <= 10_000, "KAFKA_MAX_PARTITIONS", "want 1 to 10000")
-	want(c.MaxRequest >= 1<<10 && c.MaxRequest <= 1<<30, "KAFKA_MAX_REQUEST", "want 1KiB to 1GiB")
-	want(c.MaxClients >= 1, "KAFKA_MAX_CLIENTS", "want at least 1")
-	if len(wrong) > 0 {
-		return wrong
-	}
-	return nil
+	wrong.Want(c.Advertised == "" || validAddress(c.Advertised), "KAFKA_ADVERTISED", "want host:port")
+	wrong.Want(c.MaxSize >= 1<<20, "KAFKA_MAX_SIZE", "want at least 1MiB")
+	wrong.Want(c.MaxPartitions >= 1 && c.MaxPartitions <= 10_000, "KAFKA_MAX_PARTITIONS", "want 1 to 10000")
+	wrong.Want(c.MaxRequest >= 1<<10 && c.MaxRequest <= 1<<30, "KAFKA_MAX_REQUEST", "want 1KiB to 1GiB")
+	wrong.Want(c.MaxClients >= 1, "KAFKA_MAX_CLIENTS", "want at least 1")
+	return wrong.Err()
 }
 
 func validAddress(s string) bool {

@@ -30,18 +30,15 @@ type Config struct {
 func (c Config) validate() error {
 	var wrong config.Error
 	if c.Memory < 1<<20 {
-		wrong = append(wrong, config.Problem{Variable: "MEMCACHED_MEMORY", Message: "want at least 1MiB"})
+		wrong.Add("MEMCACHED_MEMORY", "want at least 1MiB")
 	}
 	if c.MaxItem < 1<<10 || c.MaxItem > 1<<30 || c.MaxItem > c.Memory {
-		wrong = append(wrong, config.Problem{Variable: "MEMCACHED_MAX_ITEM", Message: "want 1KiB to 1GiB, and no more than MEMCACHED_MEMORY"})
+		wrong.Add("MEMCACHED_MAX_ITEM", "want 1KiB to 1GiB, and no more than MEMCACHED_MEMORY")
 	}
 	if c.MaxClients < 1 {
-		wrong = append(wrong, config.Problem{Variable: "MEMCACHED_MAX_CLIENTS", Message: "want at least 1"})
+		wrong.Add("MEMCACHED_MAX_CLIENTS", "want at least 1")
 	}
-	if len(wrong) > 0 {
-		return wrong
-	}
-	return nil
+	return wrong.Err()
 }
 
 // Run serves until ctx ends.

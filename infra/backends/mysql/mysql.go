@@ -39,22 +39,14 @@ type Config struct {
 // validate finds what a type cannot express.
 func (c Config) validate() error {
 	var wrong config.Error
-	want := func(ok bool, variable, message string) {
-		if !ok {
-			wrong = append(wrong, config.Problem{Variable: variable, Message: message})
-		}
-	}
-	want(!strings.ContainsAny(c.Database, "`'\"./\\\x00") && len(c.Database) <= 64, "MYSQL_DATABASE", "want a plain name of at most 64 characters")
-	want(c.MaxClients >= 1, "MYSQL_MAX_CLIENTS", "want at least 1")
-	want(c.MaxPacket >= 1<<10, "MYSQL_MAX_PACKET", "want at least 1KiB")
-	want(c.MaxResult >= 1<<10, "MYSQL_MAX_RESULT", "want at least 1KiB")
-	want(c.MaxSize >= 1<<20, "MYSQL_MAX_SIZE", "want at least 1MiB")
-	want(c.MaxTime > 0, "MYSQL_MAX_STATEMENT_TIME", "want more than 0s")
-	want(c.Idle > 0, "MYSQL_WAIT_TIMEOUT", "want more than 0s")
-	if len(wrong) > 0 {
-		return wrong
-	}
-	return nil
+	wrong.Want(!strings.ContainsAny(c.Database, "`'\"./\\\x00") && len(c.Database) <= 64, "MYSQL_DATABASE", "want a plain name of at most 64 characters")
+	wrong.Want(c.MaxClients >= 1, "MYSQL_MAX_CLIENTS", "want at least 1")
+	wrong.Want(c.MaxPacket >= 1<<10, "MYSQL_MAX_PACKET", "want at least 1KiB")
+	wrong.Want(c.MaxResult >= 1<<10, "MYSQL_MAX_RESULT", "want at least 1KiB")
+	wrong.Want(c.MaxSize >= 1<<20, "MYSQL_MAX_SIZE", "want at least 1MiB")
+	wrong.Want(c.MaxTime > 0, "MYSQL_MAX_STATEMENT_TIME", "want more than 0s")
+	wrong.Want(c.Idle > 0, "MYSQL_WAIT_TIMEOUT", "want more than 0s")
+	return wrong.Err()
 }
 
 // password reads the password: the file's content without the line's end.

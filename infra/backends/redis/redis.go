@@ -32,21 +32,18 @@ type Config struct {
 func (c Config) validate() error {
 	var wrong config.Error
 	if c.Tick < time.Millisecond || c.Tick > time.Second {
-		wrong = append(wrong, config.Problem{Variable: "REDIS_TICK", Message: "want 1ms to 1s"})
+		wrong.Add("REDIS_TICK", "want 1ms to 1s")
 	}
 	if c.MaxClients < 1 {
-		wrong = append(wrong, config.Problem{Variable: "REDIS_MAX_CLIENTS", Message: "want at least 1"})
+		wrong.Add("REDIS_MAX_CLIENTS", "want at least 1")
 	}
 	if c.MaxCommand < 1<<10 {
-		wrong = append(wrong, config.Problem{Variable: "REDIS_MAX_COMMAND", Message: "want at least 1KiB"})
+		wrong.Add("REDIS_MAX_COMMAND", "want at least 1KiB")
 	}
 	if c.MaxMemory < 1<<20 {
-		wrong = append(wrong, config.Problem{Variable: "REDIS_MAX_MEMORY", Message: "want at least 1MiB"})
+		wrong.Add("REDIS_MAX_MEMORY", "want at least 1MiB")
 	}
-	if len(wrong) > 0 {
-		return wrong
-	}
-	return nil
+	return wrong.Err()
 }
 
 // Run serves until ctx ends.

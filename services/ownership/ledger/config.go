@@ -58,22 +58,14 @@ func (l *Lesson) UnmarshalText(text []byte) error {
 // validate finds what a type cannot express.
 func (c Config) validate() error {
 	var wrong config.Error
-	want := func(ok bool, variable, message string) {
-		if !ok {
-			wrong = append(wrong, config.Problem{Variable: variable, Message: message})
-		}
-	}
-	want(c.Shards >= 1 && c.Shards <= wire.MaxShards, "LEDGER_SHARDS", fmt.Sprintf("want 1 to %d", wire.MaxShards))
-	want(c.Accounts >= 1 && c.Accounts <= 100_000, "LEDGER_ACCOUNTS", "want 1 to 100000")
-	want(c.Entries >= 1 && c.Entries <= 100_000, "LEDGER_ENTRIES", "want 1 to 100000")
-	want(c.FileSize >= 4<<10 && c.FileSize <= 64<<20, "LEDGER_FILE_SIZE", "want 4KiB to 64MiB")
+	wrong.Want(c.Shards >= 1 && c.Shards <= wire.MaxShards, "LEDGER_SHARDS", "want 1 to %d", wire.MaxShards)
+	wrong.Want(c.Accounts >= 1 && c.Accounts <= 100_000, "LEDGER_ACCOUNTS", "want 1 to 100000")
+	wrong.Want(c.Entries >= 1 && c.Entries <= 100_000, "LEDGER_ENTRIES", "want 1 to 100000")
+	wrong.Want(c.FileSize >= 4<<10 && c.FileSize <= 64<<20, "LEDGER_FILE_SIZE", "want 4KiB to 64MiB")
 	if c.Check == "store" {
 		wrong = append(wrong, c.Store.Validate(storePrefix)...)
 	}
-	if len(wrong) > 0 {
-		return wrong
-	}
-	return nil
+	return wrong.Err()
 }
 
 // storePrefix begins the variables of the store.

@@ -58,21 +58,16 @@ func (s Settings) Timeout() time.Duration {
 // Validate finds what a type cannot express; prefix is that of the variables.
 func (s Settings) Validate(prefix string) config.Error {
 	var wrong config.Error
-	want := func(ok bool, variable, message string) {
-		if !ok {
-			wrong = append(wrong, config.Problem{Variable: prefix + variable, Message: message})
-		}
-	}
-	want(strings.Trim(s.Prefix, "/") != "", "PREFIX", "want something to begin with, such as /ownership/")
+	wrong.Want(strings.Trim(s.Prefix, "/") != "", prefix+"PREFIX", "want something to begin with, such as /ownership/")
 	if s.Kind == "kubernetes" {
 		if err := kube.CheckURL(s.Kube.URL); err != nil {
-			want(false, "KUBE_URL", err.Error())
+			wrong.Add(prefix+"KUBE_URL", "%v", err)
 		}
-		want(leaseName.MatchString(s.leases()), "PREFIX", "want lower-case letters, digits, - and /: a Lease has a DNS name")
-		want(s.Kube.Timeout > 0, "KUBE_TIMEOUT", "want more than 0s")
+		wrong.Want(leaseName.MatchString(s.leases()), prefix+"PREFIX", "want lower-case letters, digits, - and /: a Lease has a DNS name")
+		wrong.Want(s.Kube.Timeout > 0, prefix+"KUBE_TIMEOUT", "want more than 0s")
 		return wrong
 	}
-	want(len(s.Endpoints) > 0, "ETCD_ENDPOINTS", "is required")
+	wrong.Want(len(s.Endpoints) > 0, prefix+"ETCD_ENDPOINTS", "is required")
 	return append(wrong, s.etcd().Validate(prefix+"ETCD_")...)
 }
 

@@ -1,13 +1,11 @@
 package feed
 
 import (
-	"fmt"
 	"net/url"
 	"path"
 	"strings"
 	"time"
 
-	"github.com/flotilla-dev/flotilla/internal/config"
 	"github.com/flotilla-dev/flotilla/internal/process"
 	"github.com/flotilla-dev/flotilla/internal/upstream"
 )
@@ -53,22 +51,14 @@ func (c Config) mark() string {
 // validate finds what a type cannot express.
 func (c Config) validate() error {
 	wrong := c.Health.Problems()
-	want := func(ok bool, variable, message string) {
-		if !ok {
-			wrong = append(wrong, config.Problem{Variable: variable, Message: message})
-		}
-	}
-	want(isSource(c.Corpus), "SEARCHFEED_CORPUS", fmt.Sprintf("%.80q is not valid: want file:path, http://… or https://…", c.Corpus))
+	wrong.Want(isSource(c.Corpus), "SEARCHFEED_CORPUS", "%.80q is not valid: want file:path, http://… or https://…", c.Corpus)
 	mark := c.mark()
 	plain := mark != "" && len(mark) <= longestMark && !strings.ContainsFunc(mark, func(r rune) bool { return r <= ' ' || r > '~' || r == '/' })
-	want(plain, "SEARCHFEED_MARK", fmt.Sprintf("%.80q is not valid: want 1 to %d letters of ASCII without spaces and slashes", mark, longestMark))
-	want(c.Batch >= 1 && c.Batch <= 1000, "SEARCHFEED_BATCH", "want 1 to 1000")
-	want(c.Timeout > 0, "SEARCHFEED_TIMEOUT", "want more than 0s")
-	want(c.Silent > 0, "SEARCHFEED_SILENCE", "want more than 0s")
-	if len(wrong) > 0 {
-		return wrong
-	}
-	return nil
+	wrong.Want(plain, "SEARCHFEED_MARK", "%.80q is not valid: want 1 to %d letters of ASCII without spaces and slashes", mark, longestMark)
+	wrong.Want(c.Batch >= 1 && c.Batch <= 1000, "SEARCHFEED_BATCH", "want 1 to 1000")
+	wrong.Want(c.Timeout > 0, "SEARCHFEED_TIMEOUT", "want more than 0s")
+	wrong.Want(c.Silent > 0, "SEARCHFEED_SILENCE", "want more than 0s")
+	return wrong.Err()
 }
 
 func isSource(text string) bool {

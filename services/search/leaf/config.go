@@ -1,7 +1,6 @@
 package leaf
 
 import (
-	"fmt"
 	"regexp"
 	"runtime"
 	"time"
@@ -40,26 +39,18 @@ var topics = regexp.MustCompile(`^[A-Za-z0-9_-][A-Za-z0-9._-]{0,248}$`)
 // validate finds what a type cannot express.
 func (c Config) validate() error {
 	var wrong config.Error
-	want := func(ok bool, variable, message string) {
-		if !ok {
-			wrong = append(wrong, config.Problem{Variable: variable, Message: message})
-		}
-	}
 	if err := doclog.Check(c.Kafka); err != nil {
-		want(false, "SEARCHLEAF_KAFKA", err.Error())
+		wrong.Add("SEARCHLEAF_KAFKA", "%v", err)
 	}
-	want(topics.MatchString(c.Topic), "SEARCHLEAF_TOPIC", "want 1 to 249 letters, digits and . _ -")
-	want(c.Partitions >= 1 && c.Partitions <= doclog.MaxShards, "SEARCHLEAF_PARTITIONS", fmt.Sprintf("want 1 to %d", doclog.MaxShards))
-	want(c.Partition >= 0 && c.Partition < c.Partitions, "SEARCHLEAF_PARTITION", "want 0 to one less than SEARCHLEAF_PARTITIONS")
-	want(c.Versions >= 0 && c.Versions <= time.Hour, "SEARCHLEAF_VERSIONS", "want 0s to 1h")
-	want(c.Concurrency >= 0 && c.Concurrency <= 10_000, "SEARCHLEAF_CONCURRENCY", "want 0 to 10000")
-	want(c.Every >= 100*time.Millisecond, "SEARCHLEAF_SNAPSHOT_INTERVAL", "want at least 100ms")
-	want(c.Changes >= 1, "SEARCHLEAF_SNAPSHOT_CHANGES", "want at least 1")
-	want(c.Timeout >= 100*time.Millisecond && c.Timeout <= time.Minute, "SEARCHLEAF_KAFKA_TIMEOUT", "want 100ms to 1m")
-	if len(wrong) > 0 {
-		return wrong
-	}
-	return nil
+	wrong.Want(topics.MatchString(c.Topic), "SEARCHLEAF_TOPIC", "want 1 to 249 letters, digits and . _ -")
+	wrong.Want(c.Partitions >= 1 && c.Partitions <= doclog.MaxShards, "SEARCHLEAF_PARTITIONS", "want 1 to %d", doclog.MaxShards)
+	wrong.Want(c.Partition >= 0 && c.Partition < c.Partitions, "SEARCHLEAF_PARTITION", "want 0 to one less than SEARCHLEAF_PARTITIONS")
+	wrong.Want(c.Versions >= 0 && c.Versions <= time.Hour, "SEARCHLEAF_VERSIONS", "want 0s to 1h")
+	wrong.Want(c.Concurrency >= 0 && c.Concurrency <= 10_000, "SEARCHLEAF_CONCURRENCY", "want 0 to 10000")
+	wrong.Want(c.Every >= 100*time.Millisecond, "SEARCHLEAF_SNAPSHOT_INTERVAL", "want at least 100ms")
+	wrong.Want(c.Changes >= 1, "SEARCHLEAF_SNAPSHOT_CHANGES", "want at least 1")
+	wrong.Want(c.Timeout >= 100*time.Millisecond && c.Timeout <= time.Minute, "SEARCHLEAF_KAFKA_TIMEOUT", "want 100ms to 1m")
+	return wrong.Err()
 }
 
 // slots is how many requests are worked on at a time.

@@ -1,7 +1,6 @@
 package configapi
 
 import (
-	"fmt"
 	"strings"
 
 	"github.com/flotilla-dev/flotilla/internal/config"
@@ -33,23 +32,17 @@ const etcdPrefix = "CONFIGAPI_ETCD_"
 // validate finds what a type cannot express.
 func (c Config) validate() error {
 	wrong := c.Etcd.Validate(etcdPrefix)
-	add := func(variable, format string, args ...any) {
-		wrong = append(wrong, config.Problem{Variable: variable, Message: fmt.Sprintf(format, args...)})
-	}
 	if len(c.Prefix) < 2 || !strings.HasSuffix(c.Prefix, "/") {
-		add("CONFIGAPI_PREFIX", "%q is not valid: want something that ends with /, such as /configs/", c.Prefix)
+		wrong.Add("CONFIGAPI_PREFIX", "%q is not valid: want something that ends with /, such as /configs/", c.Prefix)
 	}
 	if c.MaxSize < 1 || c.MaxSize > 512<<10 {
-		add("CONFIGAPI_MAX_SIZE", "want 1B to 512KiB")
+		wrong.Add("CONFIGAPI_MAX_SIZE", "want 1B to 512KiB")
 	}
 	if c.History < 1 || c.History > 1000 {
-		add("CONFIGAPI_HISTORY", "want 1 to 1000")
+		wrong.Add("CONFIGAPI_HISTORY", "want 1 to 1000")
 	}
 	if c.MaxNames < 1 || c.MaxNames > 10000 {
-		add("CONFIGAPI_MAX_CONFIGS", "want 1 to 10000")
+		wrong.Add("CONFIGAPI_MAX_CONFIGS", "want 1 to 10000")
 	}
-	if len(wrong) > 0 {
-		return wrong
-	}
-	return nil
+	return wrong.Err()
 }

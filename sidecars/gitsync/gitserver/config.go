@@ -1,7 +1,6 @@
 package gitserver
 
 import (
-	"fmt"
 	"net/url"
 	"regexp"
 
@@ -33,25 +32,19 @@ var plainName = regexp.MustCompile(`^[A-Za-z0-9][A-Za-z0-9._-]{0,99}$`)
 
 func (c Config) validate() error {
 	var wrong config.Error
-	no := func(variable, format string, args ...any) {
-		wrong = append(wrong, config.Problem{Variable: variable, Message: fmt.Sprintf(format, args...)})
-	}
 	for variable, value := range map[string]string{"GITSERVER_NAME": c.Name, "GITSERVER_BRANCH": c.Branch} {
 		if !plainName.MatchString(value) {
-			no(variable, "%q is not valid: want letters, digits, dots, dashes and underscores", value)
+			wrong.Add(variable, "%q is not valid: want letters, digits, dots, dashes and underscores", value)
 		}
 	}
 	if c.MaxPush < 1 || c.MaxFetches < 1 {
-		no("GITSERVER_MAX_PUSH, GITSERVER_MAX_FETCHES", "want more than 0")
+		wrong.Add("GITSERVER_MAX_PUSH, GITSERVER_MAX_FETCHES", "want more than 0")
 	}
 	if u, err := url.Parse(c.HookURL); c.HookURL != "" && (err != nil || u.Scheme != "http" && u.Scheme != "https" || u.Host == "" || u.User != nil) {
-		no("GITSERVER_HOOK_URL", "is not valid: want http://host:port/path")
+		wrong.Add("GITSERVER_HOOK_URL", "is not valid: want http://host:port/path")
 	}
 	if (c.HookURL == "") != (c.HookSecretFile == "") {
-		no("GITSERVER_HOOK_URL, GITSERVER_HOOK_SECRET_FILE", "set both or neither")
+		wrong.Add("GITSERVER_HOOK_URL, GITSERVER_HOOK_SECRET_FILE", "set both or neither")
 	}
-	if len(wrong) > 0 {
-		return wrong
-	}
-	return nil
+	return wrong.Err()
 }
