@@ -184,12 +184,15 @@ func (l *ledger) forgotten() error {
 	return nil
 }
 
+// unseen is how far behind a copy is that does not yet know: more than anything.
+const unseen = 1 << 62
+
 // state is how far the copy is.
 func (l *ledger) state() (behind, late int64, sealed int) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	if len(l.behind) < l.from {
-		behind = 1 << 62 // not every end was seen
+		return unseen, l.late, len(l.sealed)
 	}
 	for _, n := range l.behind {
 		behind += n

@@ -229,3 +229,22 @@ func TestALedgerFindsWhatNoCopyMakes(t *testing.T) {
 		t.Error("a document that is not copied")
 	}
 }
+
+func TestACopyIsNotLevelBeforeAllEndsWereSeen(t *testing.T) {
+	placed, err := doclog.NewPlacement(doclog.Modulo, 5)
+	if err != nil {
+		t.Fatal(err)
+	}
+	c := &copier{ledger: newLedger(2, placed)}
+	c.ledger.read(0, 3)
+	if err := behind(c, 1<<40); err == nil || err.Error() != "the ends of the old log have not all been seen" {
+		t.Errorf("with one of two ends: %v", err)
+	}
+	c.ledger.read(1, 4)
+	if err := behind(c, 6); err == nil || err.Error() != "the copy is 7 records behind" {
+		t.Errorf("7 behind: %v", err)
+	}
+	if err := behind(c, 7); err != nil {
+		t.Errorf("level enough: %v", err)
+	}
+}

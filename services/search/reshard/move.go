@@ -102,7 +102,11 @@ func (d *Driver) step(ctx context.Context, l *logs, last control.State, phase co
 
 // behind says how far the copy is behind the old log, if that is more than most.
 func behind(c *copier, most int64) error {
-	if n, _, _ := c.ledger.state(); n > most {
+	n, _, _ := c.ledger.state()
+	switch {
+	case n == unseen:
+		return errors.New("the ends of the old log have not all been seen")
+	case n > most:
 		return fmt.Errorf("the copy is %d records behind", n)
 	}
 	return nil
