@@ -23,7 +23,7 @@ export function configure(own) {
     userAgent: 'flotilla-loadtest',
   };
   if (local && __ENV.ADDRESS !== 'dns') {
-    shared.hosts = { [host]: __ENV.ADDRESS || '127.0.0.1' };
+    shared.hosts = { '*.localhost': __ENV.ADDRESS || '127.0.0.1' };
   }
   return Object.assign(shared, own);
 }

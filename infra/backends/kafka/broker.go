@@ -41,6 +41,9 @@ func openBroker(cfg Config, advertised string, log *slog.Logger) (*broker, error
 	} else if err := os.MkdirAll(b.dir, 0o700); err != nil {
 		return nil, fmt.Errorf("KAFKA_DATA_DIR: %w", err)
 	}
+	if err := recoverProducers(b.dir); err != nil {
+		return nil, errors.Join(fmt.Errorf("KAFKA_DATA_DIR: %w", err), b.remove())
+	}
 	var err error
 	b.cluster, err = kfake.NewCluster(
 		kfake.NumBrokers(1),

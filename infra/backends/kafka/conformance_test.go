@@ -40,6 +40,7 @@ var suite = map[string]func(*testing.T, *kafkatest.Broker){
 	"WhatIsAcknowledgedSurvivesKill":                    killed,
 	"APausedBrokerLosesNothing":                         paused,
 	"AProducerGoesOnAfterTheBrokerWasKilled":            reconnect,
+	"ABatchThatIsSentAgainIsWrittenOnce":                repeated,
 	"TheLatestValueOfEveryKeyIsInACompactedLog":         compact,
 	"WhatAProducerAbortsIsNotReadByWhoReadsCommitted":   transaction,
 	"ConsumersOfAGroupShareThePartitionsAndTheirOffset": group,

@@ -1,0 +1,273 @@
+package kafka
+
+import (
+	"bufio"
+	"cmp"
+	"encoding/binary"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"hash/crc32"
+	"io"
+	"io/fs"
+	"math"
+	"net/url"
+	"os"
+	"path/filepath"
+	"slices"
+	"strconv"
+	"strings"
+)
+
+// A producer sends a batch again when its answer was lost, under the same sequence number, and the broker knows by that number that it has
+// the batch. kfake writes its numbers down when it is closed, and so forgets them when it is killed. But they stand in the logs, in the head
+// of each batch. recoverProducers reads them there, and writes them where kfake looks for them: brokers of Kafka do the same after a crash.
+//
+// The files are those of the version of kfake in go.mod: segments of batches as they come over the wire, pids.log and seq_windows.json.
+func recoverProducers(dir string) error {
+	logs, err := os.ReadDir(filepath.Join(dir, "partitions"))
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil // nothing was written yet
+	}
+	if err != nil {
+		return err
+	}
+	windows := []*window{} // not null
+	for _, log := range logs {
+		found, err := readProducers(filepath.Join(dir, "partitions"), log.Name())
+		if err != nil {
+			return err
+		}
+		windows = append(windows, found...)
+	}
+	if err := rememberIDs(filepath.Join(dir, "pids.log"), windows); err != nil {
+		return err
+	}
+	text, err := json.Marshal(map[string]any{"version": 1, "windows": windows})
+	if err != nil {
+		return err
+	}
+	return replace(filepath.Join(dir, "seq_windows.json"), text)
+}
+
+// A window is the last batches of a producer in a partition, as kfake keeps it.
+type window struct {
+	ID        int64    `json:"pid"`
+	Topic     string   `json:"topic"`
+	Partition int32    `json:"partition"`
+	Batches   [5]batch `json:"entries"` // a ring
+	Count     uint8    `json:"count"`
+	At        uint8    `json:"at"` // where the next one comes
+	Epoch     int16    `json:"epoch"`
+	Seen      bool     `json:"seen"`
+	Next      int32    `json:"next_seq"`
+}
+
+type batch struct {
+	First  int32 `json:"first_seq"`
+	Next   int32 `json:"next_seq"`
+	Offset int64 `json:"offset"`
+}
+
+// add takes in the next batch. Another epoch begins anew.
+func (w *window) add(h head) {
+	if !w.Seen || w.Epoch != h.epoch {
+		w.Seen, w.Epoch, w.Count, w.At = true, h.epoch, 0, 0
+	}
+	w.Next = int32((int64(h.sequence) + int64(h.records)) % math.MaxInt32)
+	w.Batches[w.At] = batch{First: h.sequence, Next: w.Next, Offset: h.offset}
+	w.At, w.Count = (w.At+1)%uint8(len(w.Batches)), min(w.Count+1, uint8(len(w.Batches)))
+}
+
+// readProducers reads the log of a partition, whose folder is called topic-number.
+func readProducers(dir, name string) ([]*window, error) {
+	at := strings.LastIndexByte(name, '-')
+	if at < 0 {
+		return nil, nil // not of kfake
+	}
+	topic, err1 := url.PathUnescape(name[:at])
+	partition, err2 := strconv.ParseInt(name[at+1:], 10, 32)
+	segments, err3 := segmentsOf(filepath.Join(dir, name))
+	if err := errors.Join(err1, err2, err3); err != nil {
+		return nil, fmt.Errorf("read the log %s: %w", name, err)
+	}
+	known := map[int64]*window{}
+	var windows []*window
+	for _, segment := range segments {
+		err := eachBatch(segment, func(h head) {
+			if h.producer < 0 || h.control {
+				return
+			}
+			w := known[h.producer]
+			if w == nil {
+				w = &window{ID: h.producer, Topic: topic, Partition: int32(partition)}
+				known[h.producer], windows = w, append(windows, w)
+			}
+			w.add(h)
+		})
+		if err != nil {
+			return nil, err
+		}
+	}
+	return windows, nil
+}
+
+// segmentsOf lists the files of a log, the oldest first: each is called by the offset at which it begins.
+func segmentsOf(dir string) ([]string, error) {
+	files, err := filepath.Glob(filepath.Join(dir, "*.dat"))
+	if err != nil {
+		return nil, err
+	}
+	begin := func(file string) int64 {
+		offset, _ := strconv.ParseInt(strings.TrimSuffix(filepath.Base(file), ".dat"), 10, 64) // another name is not of kfake, which does not read it
+		return offset
+	}
+	slices.SortFunc(files, func(a, b string) int { return cmp.Compare(begin(a), begin(b)) })
+	return files, nil
+}
+
+// The head of a batch, by https://kafka.apache.org/documentation/#recordbatch.
+const (
+	batchPrefix = 12 // offset and length, which the length does not count
+	batchSummed = 21 // where that begins of which there is a checksum
+	batchHead   = 61
+	longest     = 1 << 30
+)
+
+type head struct {
+	offset, producer  int64
+	epoch             int16
+	sequence, records int32
+	control           bool // it ends a transaction
+}
+
+var castagnoli = crc32.MakeTable(crc32.Castagnoli)
+
+// eachBatch tells of the batches of a segment, up to its end or to one that is not whole: kfake cuts it off there.
+func eachBatch(file string, tell func(head)) error {
+	f, err := os.Open(file)
+	if err != nil {
+		return err
+	}
+	defer func() { _ = f.Close() }() // it was only read
+	r := bufio.NewReaderSize(f, 256<<10)
+	var raw [batchHead]byte
+	for {
+		if _, err := io.ReadFull(r, raw[:]); err != nil {
+			return notWhole(err)
+		}
+		length := int64(binary.BigEndian.Uint32(raw[8:]))
+		if length < batchHead-batchPrefix || length > longest {
+			return nil
+		}
+		sum := crc32.New(castagnoli)
+		_, _ = sum.Write(raw[batchSummed:]) // a hash takes everything
+		if _, err := io.CopyN(sum, r, length-(batchHead-batchPrefix)); err != nil {
+			return notWhole(err)
+		}
+		if sum.Sum32() != binary.BigEndian.Uint32(raw[17:]) {
+			return nil
+		}
+		tell(head{
+			offset: int64(binary.BigEndian.Uint64(raw[0:])), control: raw[22]&0x20 != 0, producer: int64(binary.BigEndian.Uint64(raw[43:])),
+			epoch: int16(binary.BigEndian.Uint16(raw[51:])), sequence: int32(binary.BigEndian.Uint32(raw[53:])), records: int32(binary.BigEndian.Uint32(raw[57:])),
+		})
+	}
+}
+
+// notWhole is nil for the end of a file, wherever it comes.
+func notWhole(err error) error {
+	if errors.Is(err, io.EOF) || errors.Is(err, io.ErrUnexpectedEOF) {
+		return nil
+	}
+	return err
+}
+
+// identity is what pids.log says of a producer: entries of JSON, each behind its length, its checksum and its version.
+type identity struct {
+	Type  string `json:"type"`
+	ID    int64  `json:"pid"`
+	Epoch int16  `json:"epoch"`
+	Name  string `json:"txid,omitempty"` // of one that has transactions
+}
+
+const (
+	entryHead    = 10
+	entryVersion = 1
+)
+
+// rememberIDs adds to pids.log the producers that the logs know, and it does not: a producer that was not sure of an answer takes the next
+// epoch by itself. Those that have transactions are written there whenever their epoch changes.
+func rememberIDs(file string, windows []*window) error {
+	raw, err := os.ReadFile(file)
+	if err != nil && !errors.Is(err, fs.ErrNotExist) {
+		return err
+	}
+	whole, known := readIdentities(raw)
+	latest := map[int64]int16{}
+	for _, w := range windows {
+		latest[w.ID] = max(latest[w.ID], w.Epoch)
+	}
+	added := false
+	for _, w := range windows {
+		epoch := latest[w.ID]
+		if have, is := known[w.ID]; is && (have.Name != "" || have.Epoch >= epoch) {
+			continue
+		}
+		known[w.ID] = identity{Type: "init", ID: w.ID, Epoch: epoch}
+		if whole, err = appendIdentity(whole, known[w.ID]); err != nil {
+			return err
+		}
+		added = true
+	}
+	if !added {
+		return nil
+	}
+	return replace(file, whole)
+}
+
+// readIdentities returns the entries that are whole, and what they say last of each producer.
+func readIdentities(raw []byte) (whole []byte, known map[int64]identity) {
+	known = map[int64]identity{}
+	at := 0
+	for at+entryHead <= len(raw) {
+		length := int64(binary.LittleEndian.Uint32(raw[at:]))
+		if length < 2 || int64(at)+8+length > int64(len(raw)) {
+			break
+		}
+		summed := raw[at+8 : at+8+int(length)]
+		if crc32.Checksum(summed, castagnoli) != binary.LittleEndian.Uint32(raw[at+4:]) {
+			break
+		}
+		at += 8 + int(length)
+		var next identity
+		if json.Unmarshal(summed[2:], &next) != nil {
+			continue // kfake leaves it out, too
+		}
+		if next.Type != "init" {
+			next.Name = known[next.ID].Name
+		}
+		known[next.ID] = next
+	}
+	return raw[:at:at], known
+}
+
+func appendIdentity(to []byte, i identity) ([]byte, error) {
+	text, err := json.Marshal(i)
+	if err != nil {
+		return nil, err
+	}
+	summed := append(binary.LittleEndian.AppendUint16(nil, entryVersion), text...)
+	to = binary.LittleEndian.AppendUint32(to, uint32(len(summed)))
+	to = binary.LittleEndian.AppendUint32(to, crc32.Checksum(summed, castagnoli))
+	return append(to, summed...), nil
+}
+
+// replace writes a file as a whole, or not at all.
+func replace(file string, content []byte) error {
+	next := file + ".tmp" // which kfake takes away where it is left
+	if err := os.WriteFile(next, content, 0o600); err != nil {
+		return err
+	}
+	return os.Rename(next, file)
+}
