@@ -90,6 +90,23 @@ func (r *replica) ready() {
 	})
 }
 
+// reached waits until the leaf has read its log up to an epoch.
+func (r *replica) reached(epoch int64) {
+	r.t.Helper()
+	await.Seen(r.t, "a leaf to have read its log", func() (any, bool) {
+		response, err := http.Get("http://" + r.data + "/v1/status")
+		if err != nil {
+			return err, false
+		}
+		defer response.Body.Close()
+		var status struct {
+			Epoch int64 `json:"epoch"`
+		}
+		err = json.NewDecoder(response.Body).Decode(&status)
+		return fmt.Sprint(status.Epoch, " of ", epoch, ": ", err), err == nil && status.Epoch >= epoch
+	})
+}
+
 // A fleet is a root over shards of replicas, and their log.
 type fleet struct {
 	t      *testing.T
@@ -190,7 +207,7 @@ func (f *fleet) write(method, path, body string) string {
 	return strings.Join(pairs, ",")
 }
 
-// fill writes documents and waits until every shard has them.
+// fill writes documents and waits until every replica has them.
 func (f *fleet) fill(documents []document.Document) {
 	f.t.Helper()
 	for len(documents) > 0 {
@@ -204,11 +221,16 @@ func (f *fleet) fill(documents []document.Document) {
 		f.write(http.MethodPost, "/v1/documents", lines.String())
 		documents = documents[n:]
 	}
-	f.write(http.MethodPut, "/v1/marks/filled", "")
-	await.That(f.t, "every shard to have read the mark", func() bool {
-		response, _ := processtest.Get(f.t, f.url("/v1/marks/filled"))
-		return response.StatusCode == http.StatusOK
-	})
+	for _, pair := range strings.Split(f.write(http.MethodPut, "/v1/marks/filled", ""), ",") {
+		var shard int
+		var epoch int64
+		if _, err := fmt.Sscanf(pair, "%d:%d", &shard, &epoch); err != nil {
+			f.t.Fatalf("%q is no epoch: %v", pair, err)
+		}
+		for _, r := range f.shards[shard] {
+			r.reached(epoch)
+		}
+	}
 }
 
 // load searches all the time, for all or nothing, until it is stopped; then it tells how often, and what failed.
