@@ -6,7 +6,6 @@ import (
 	"encoding/binary"
 	"encoding/json"
 	"errors"
-	"fmt"
 	"hash/crc32"
 	"io"
 	"io/fs"
@@ -34,7 +33,11 @@ func recoverProducers(dir string) error {
 	}
 	windows := []*window{} // not null
 	for _, log := range logs {
-		found, err := readProducers(filepath.Join(dir, "partitions"), log.Name())
+		topic, partition, is := partitionOf(log.Name())
+		if !is {
+			continue // not of kfake, which does not look at it
+		}
+		found, err := readProducers(filepath.Join(dir, "partitions", log.Name()), topic, partition)
 		if err != nil {
 			return err
 		}
@@ -79,17 +82,22 @@ func (w *window) add(h head) {
 	w.At, w.Count = (w.At+1)%uint8(len(w.Batches)), min(w.Count+1, uint8(len(w.Batches)))
 }
 
-// readProducers reads the log of a partition, whose folder is called topic-number.
-func readProducers(dir, name string) ([]*window, error) {
+// partitionOf reads the name of a log's folder: the topic, escaped as in a URL, and the number.
+func partitionOf(name string) (topic string, partition int32, is bool) {
 	at := strings.LastIndexByte(name, '-')
 	if at < 0 {
-		return nil, nil // not of kfake
+		return "", 0, false
 	}
 	topic, err1 := url.PathUnescape(name[:at])
-	partition, err2 := strconv.ParseInt(name[at+1:], 10, 32)
-	segments, err3 := segmentsOf(filepath.Join(dir, name))
-	if err := errors.Join(err1, err2, err3); err != nil {
-		return nil, fmt.Errorf("read the log %s: %w", name, err)
+	n, err2 := strconv.ParseInt(name[at+1:], 10, 32)
+	return topic, int32(n), err1 == nil && err2 == nil
+}
+
+// readProducers reads the log of a partition.
+func readProducers(dir, topic string, partition int32) ([]*window, error) {
+	segments, err := segmentsOf(dir)
+	if err != nil {
+		return nil, err
 	}
 	known := map[int64]*window{}
 	var windows []*window
@@ -100,7 +108,7 @@ func readProducers(dir, name string) ([]*window, error) {
 			}
 			w := known[h.producer]
 			if w == nil {
-				w = &window{ID: h.producer, Topic: topic, Partition: int32(partition)}
+				w = &window{ID: h.producer, Topic: topic, Partition: partition}
 				known[h.producer], windows = w, append(windows, w)
 			}
 			w.add(h)

@@ -1,6 +1,10 @@
 package kafka
 
 import (
+	"bytes"
+	"encoding/binary"
+	"hash/crc32"
+	"math"
 	"os"
 	"path/filepath"
 	"testing"
@@ -170,4 +174,104 @@ func TestProducersAreKnownFromALogThatEndsInTheMiddleOfABatch(t *testing.T) {
 	b.Start()
 	s.epoch--
 	s.refused(sarama.ErrInvalidProducerEpoch, 0, 1)
+}
+
+// written is a batch without records as it stands in a log.
+func written(h head) []byte {
+	raw := make([]byte, batchHead)
+	binary.BigEndian.PutUint64(raw[0:], uint64(h.offset))
+	binary.BigEndian.PutUint32(raw[8:], batchHead-batchPrefix)
+	if h.control {
+		raw[22] = 0x20
+	}
+	binary.BigEndian.PutUint64(raw[43:], uint64(h.producer))
+	binary.BigEndian.PutUint16(raw[51:], uint16(h.epoch))
+	binary.BigEndian.PutUint32(raw[53:], uint32(h.sequence))
+	binary.BigEndian.PutUint32(raw[57:], uint32(h.records))
+	binary.BigEndian.PutUint32(raw[17:], crc32.Checksum(raw[batchSummed:], castagnoli))
+	return raw
+}
+
+// logOf puts files into a folder as of a broker.
+func logOf(t testing.TB, files map[string][]byte) string {
+	t.Helper()
+	dir := t.TempDir()
+	for name, content := range files {
+		file := filepath.Join(dir, name)
+		if err := os.MkdirAll(filepath.Dir(file), 0o700); err != nil {
+			t.Fatal(err)
+		}
+		if err := os.WriteFile(file, content, 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	return dir
+}
+
+func TestTheLastBatchesOfEachProducerAreFound(t *testing.T) {
+	t.Parallel()
+	join := func(heads ...head) (all []byte) {
+		for _, h := range heads {
+			all = append(all, written(h)...)
+		}
+		return all
+	}
+	last := int32(math.MaxInt32)
+	dir := logOf(t, map[string][]byte{
+		"partitions/a%2Fb-3/0.dat":  join(head{0, 7, 0, 0, 2, false}, head{2, -1, -1, -1, 1, false}, head{3, 7, 0, 2, 1, false}, head{4, 9, 0, 5, 1, false}),
+		"partitions/a%2Fb-3/10.dat": join(head{12, 9, 2, 1, 1, false}),
+		"partitions/a%2Fb-3/5.dat":  join(head{5, 7, 0, 3, 1, false}, head{6, 7, 0, 4, 1, false}, head{7, 7, 0, 5, 1, false}, head{8, 7, 0, 6, 1, false}, head{9, 9, 0, 0, 1, true}, head{11, 9, 2, 0, 1, false}),
+		"partitions/c-0/0.dat":      join(head{0, 7, 1, last - 1, 3, false}),
+		"partitions/lost+found":     []byte("x"),
+		"partitions/c-zero/0.dat":   join(head{0, 8, 0, 0, 1, false}),
+	})
+	if err := recoverProducers(dir); err != nil {
+		t.Fatal(err)
+	}
+	text, err := os.ReadFile(filepath.Join(dir, "seq_windows.json"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	const want = `{"version":1,"windows":[` +
+		`{"pid":7,"topic":"a/b","partition":3,"entries":[{"first_seq":6,"next_seq":7,"offset":8},{"first_seq":2,"next_seq":3,"offset":3},{"first_seq":3,"next_seq":4,"offset":5},{"first_seq":4,"next_seq":5,"offset":6},{"first_seq":5,"next_seq":6,"offset":7}],"count":5,"at":1,"epoch":0,"seen":true,"next_seq":7},` +
+		`{"pid":9,"topic":"a/b","partition":3,"entries":[{"first_seq":0,"next_seq":1,"offset":11},{"first_seq":1,"next_seq":2,"offset":12},{"first_seq":0,"next_seq":0,"offset":0},{"first_seq":0,"next_seq":0,"offset":0},{"first_seq":0,"next_seq":0,"offset":0}],"count":2,"at":2,"epoch":2,"seen":true,"next_seq":2},` +
+		`{"pid":7,"topic":"c","partition":0,"entries":[{"first_seq":2147483646,"next_seq":2,"offset":0},{"first_seq":0,"next_seq":0,"offset":0},{"first_seq":0,"next_seq":0,"offset":0},{"first_seq":0,"next_seq":0,"offset":0},{"first_seq":0,"next_seq":0,"offset":0}],"count":1,"at":1,"epoch":1,"seen":true,"next_seq":2}]}`
+	if string(text) != want {
+		t.Errorf("it is\n%s\nwant\n%s", text, want)
+	}
+	raw, err := os.ReadFile(filepath.Join(dir, "pids.log"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, known := readIdentities(raw); len(known) != 2 || known[7].Epoch != 1 || known[9].Epoch != 2 {
+		t.Errorf("the identities are %+v", known)
+	}
+}
+
+func FuzzProducers(f *testing.F) {
+	f.Add(written(head{producer: 7, records: 1}), []byte{})
+	f.Add(append(written(head{producer: 7, epoch: 3, records: 1}), written(head{offset: 1, producer: 7, sequence: 1, records: 2})[:60]...), []byte("\x20\x00\x00\x00"))
+	ids, err := appendIdentity(nil, identity{Type: "init", ID: 7, Name: "mine"})
+	if err != nil {
+		f.Fatal(err)
+	}
+	f.Add(written(head{producer: 7, epoch: 1, records: 1}), ids)
+	f.Fuzz(func(t *testing.T, segment, ids []byte) {
+		dir := logOf(t, map[string][]byte{"partitions/t-0/0.dat": segment, "pids.log": ids})
+		read := func() (found [2][]byte) {
+			if err := recoverProducers(dir); err != nil {
+				t.Fatal(err)
+			}
+			for i, name := range []string{"seq_windows.json", "pids.log"} {
+				if found[i], err = os.ReadFile(filepath.Join(dir, name)); err != nil {
+					t.Fatal(err)
+				}
+			}
+			return found
+		}
+		first, second := read(), read()
+		if !bytes.Equal(first[0], second[0]) || !bytes.Equal(first[1], second[1]) {
+			t.Errorf("it is not the same when it is done again:\n%s\n%s", first, second)
+		}
+	})
 }
