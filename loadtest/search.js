@@ -31,7 +31,8 @@ const thresholds = {
 for (const [name, url] of Object.entries(urls)) {
   if (!url) continue;
   urls[name] = url.replace(/\/+$/, '');
-  scenarios[name] = arrivals(20, '10s', { exec: name, preAllocatedVUs: 20, maxVUs: 200 });
+  // As many users as come in four seconds: to make another one takes time, in which arrivals are dropped.
+  scenarios[name] = arrivals(20, '10s', { exec: name, preAllocatedVUs: 4 * Number(__ENV.RATE || 20), maxVUs: 1000 });
   thresholds[`http_req_duration{scenario:${name}}`] = ['p(99)<500'];
 }
 if (urls.search) {
