@@ -6,6 +6,8 @@ import (
 	"context"
 	"os/exec"
 	"time"
+
+	"github.com/flotilla-dev/flotilla/internal/retry"
 )
 
 // Start starts a command; pinning it to CPUs needs Linux.
@@ -22,14 +24,5 @@ func CPUs() []int { return nil }
 // Sleep is time.Sleep.
 func Sleep(d time.Duration) { time.Sleep(d) }
 
-// Wait is a timer of time.
-func Wait(ctx context.Context, d time.Duration) error {
-	timer := time.NewTimer(d)
-	defer timer.Stop()
-	select {
-	case <-timer.C:
-		return nil
-	case <-ctx.Done():
-		return ctx.Err()
-	}
-}
+// Wait is retry.Sleep.
+func Wait(ctx context.Context, d time.Duration) error { return retry.Sleep(ctx, d) }

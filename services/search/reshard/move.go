@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"time"
 
+	"github.com/flotilla-dev/flotilla/internal/retry"
 	"github.com/flotilla-dev/flotilla/services/search/control"
 	"github.com/flotilla-dev/flotilla/services/search/doclog"
 )
@@ -65,7 +66,7 @@ func (d *Driver) steps(ctx context.Context, l *logs, s control.State, c *copier)
 		}
 	}
 	if s.Phase == control.Sealing {
-		if err := sleep(ctx, control.Patience); err != nil { // from when it is known to be in the log
+		if err := retry.Sleep(ctx, control.Patience); err != nil { // from when it is known to be in the log
 			return s, err
 		}
 		d.pause(s.Phase)
@@ -159,20 +160,9 @@ func (d *Driver) until(ctx context.Context, l *logs, what string, wanted func() 
 				return control.ErrTaken
 			}
 		}
-		if err := sleep(ctx, tick); err != nil {
+		if err := retry.Sleep(ctx, tick); err != nil {
 			return err
 		}
-	}
-}
-
-func sleep(ctx context.Context, d time.Duration) error {
-	t := time.NewTimer(d)
-	defer t.Stop()
-	select {
-	case <-t.C:
-		return nil
-	case <-ctx.Done():
-		return ctx.Err()
 	}
 }
 
