@@ -62,7 +62,7 @@ type window struct {
 	Count     uint8    `json:"count"`
 	At        uint8    `json:"at"` // where the next one comes
 	Epoch     int16    `json:"epoch"`
-	Seen      bool     `json:"seen"`
+	Seen      bool     `json:"seen"` // always: kfake has windows before it has a batch, too
 	Next      int32    `json:"next_seq"`
 }
 
@@ -74,8 +74,8 @@ type batch struct {
 
 // add takes in the next batch. Another epoch begins anew.
 func (w *window) add(h head) {
-	if !w.Seen || w.Epoch != h.epoch {
-		w.Seen, w.Epoch, w.Count, w.At = true, h.epoch, 0, 0
+	if w.Epoch != h.epoch {
+		w.Epoch, w.Count, w.At = h.epoch, 0, 0
 	}
 	w.Next = int32((int64(h.sequence) + int64(h.records)) % math.MaxInt32)
 	w.Batches[w.At] = batch{First: h.sequence, Next: w.Next, Offset: h.offset}
@@ -108,7 +108,7 @@ func readProducers(dir, topic string, partition int32) ([]*window, error) {
 			}
 			w := known[h.producer]
 			if w == nil {
-				w = &window{ID: h.producer, Topic: topic, Partition: partition}
+				w = &window{ID: h.producer, Topic: topic, Partition: partition, Epoch: h.epoch, Seen: true}
 				known[h.producer], windows = w, append(windows, w)
 			}
 			w.add(h)
@@ -212,17 +212,12 @@ func rememberIDs(file string, windows []*window) error {
 		return err
 	}
 	whole, known := readIdentities(raw)
-	latest := map[int64]int16{}
-	for _, w := range windows {
-		latest[w.ID] = max(latest[w.ID], w.Epoch)
-	}
 	added := false
 	for _, w := range windows {
-		epoch := latest[w.ID]
-		if have, is := known[w.ID]; is && (have.Name != "" || have.Epoch >= epoch) {
+		if have, is := known[w.ID]; is && (have.Name != "" || have.Epoch >= w.Epoch) {
 			continue
 		}
-		known[w.ID] = identity{Type: "init", ID: w.ID, Epoch: epoch}
+		known[w.ID] = identity{Type: "init", ID: w.ID, Epoch: w.Epoch} // the last entry counts
 		if whole, err = appendIdentity(whole, known[w.ID]); err != nil {
 			return err
 		}

@@ -248,6 +248,26 @@ func TestTheLastBatchesOfEachProducerAreFound(t *testing.T) {
 	}
 }
 
+// BenchmarkProducers is what a start costs, beside what kfake needs to read the same logs.
+func BenchmarkProducers(b *testing.B) {
+	const batches, size = 1000, 64 << 10
+	one := make([]byte, size)
+	var log []byte
+	for i := range batches {
+		copy(one, written(head{offset: int64(i), producer: 7, sequence: int32(i), records: 1}))
+		binary.BigEndian.PutUint32(one[8:], size-batchPrefix)
+		binary.BigEndian.PutUint32(one[17:], crc32.Checksum(one[batchSummed:], castagnoli))
+		log = append(log, one...)
+	}
+	dir := logOf(b, map[string][]byte{"partitions/t-0/0.dat": log})
+	b.SetBytes(int64(len(log)))
+	for b.Loop() {
+		if err := recoverProducers(dir); err != nil {
+			b.Fatal(err)
+		}
+	}
+}
+
 func FuzzProducers(f *testing.F) {
 	f.Add(written(head{producer: 7, records: 1}), []byte{})
 	f.Add(append(written(head{producer: 7, epoch: 3, records: 1}), written(head{offset: 1, producer: 7, sequence: 1, records: 2})[:60]...), []byte("\x20\x00\x00\x00"))
