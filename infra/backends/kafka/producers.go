@@ -2,6 +2,7 @@ package kafka
 
 import (
 	"bufio"
+	"bytes"
 	"cmp"
 	"encoding/binary"
 	"encoding/json"
@@ -32,12 +33,12 @@ func recoverProducers(dir string) error {
 		return err
 	}
 	windows := []*window{} // not null
-	for _, log := range logs {
-		topic, partition, is := partitionOf(log.Name())
+	for _, one := range logs {
+		topic, partition, is := partitionOf(one.Name())
 		if !is {
 			continue // not of kfake, which does not look at it
 		}
-		found, err := readProducers(filepath.Join(dir, "partitions", log.Name()), topic, partition)
+		found, err := readProducers(filepath.Join(dir, "partitions", one.Name()), topic, partition)
 		if err != nil {
 			return err
 		}
@@ -99,25 +100,42 @@ func readProducers(dir, topic string, partition int32) ([]*window, error) {
 	if err != nil {
 		return nil, err
 	}
-	known := map[int64]*window{}
-	var windows []*window
+	l := log{topic: topic, partition: partition, known: map[int64]*window{}}
 	for _, segment := range segments {
-		err := eachBatch(segment, func(h head) {
-			if h.producer < 0 || h.control {
-				return
-			}
-			w := known[h.producer]
-			if w == nil {
-				w = &window{ID: h.producer, Topic: topic, Partition: partition, Epoch: h.epoch, Seen: true}
-				known[h.producer], windows = w, append(windows, w)
-			}
-			w.add(h)
-		})
-		if err != nil {
+		if err := l.read(segment); err != nil {
 			return nil, err
 		}
 	}
-	return windows, nil
+	return l.windows, nil
+}
+
+// A log is what is read of a partition.
+type log struct {
+	topic     string
+	partition int32
+	known     map[int64]*window
+	windows   []*window // the known ones, as they were found
+}
+
+func (l *log) read(segment string) error {
+	f, err := os.Open(segment)
+	if err != nil {
+		return err
+	}
+	defer func() { _ = f.Close() }() // it was only read
+	return eachBatch(bufio.NewReaderSize(f, 256<<10), l.add)
+}
+
+func (l *log) add(h head) {
+	if h.producer < 0 || h.control {
+		return
+	}
+	w := l.known[h.producer]
+	if w == nil {
+		w = &window{ID: h.producer, Topic: l.topic, Partition: l.partition, Epoch: h.epoch, Seen: true}
+		l.known[h.producer], l.windows = w, append(l.windows, w)
+	}
+	w.add(h)
 }
 
 // segmentsOf lists the files of a log, the oldest first: each is called by the offset at which it begins.
@@ -152,13 +170,7 @@ type head struct {
 var castagnoli = crc32.MakeTable(crc32.Castagnoli)
 
 // eachBatch tells of the batches of a segment, up to its end or to one that is not whole: kfake cuts it off there.
-func eachBatch(file string, tell func(head)) error {
-	f, err := os.Open(file)
-	if err != nil {
-		return err
-	}
-	defer func() { _ = f.Close() }() // it was only read
-	r := bufio.NewReaderSize(f, 256<<10)
+func eachBatch(r io.Reader, tell func(head)) error {
 	var raw [batchHead]byte
 	for {
 		if _, err := io.ReadFull(r, raw[:]); err != nil {
@@ -204,29 +216,33 @@ const (
 	entryVersion = 1
 )
 
-// rememberIDs adds to pids.log the producers that the logs know, and it does not: a producer that was not sure of an answer takes the next
-// epoch by itself. Those that have transactions are written there whenever their epoch changes.
+// rememberIDs adds to pids.log the producers that the logs know, and it does not.
 func rememberIDs(file string, windows []*window) error {
 	raw, err := os.ReadFile(file)
 	if err != nil && !errors.Is(err, fs.ErrNotExist) {
 		return err
 	}
-	whole, known := readIdentities(raw)
-	added := false
+	all, err := addIdentities(raw, windows)
+	if err != nil || bytes.Equal(all, raw) {
+		return err
+	}
+	return replace(file, all)
+}
+
+// addIdentities keeps what is whole, and adds what is missing: a producer that was not sure of an answer takes the next epoch by itself.
+// Those that have transactions are written down whenever their epoch changes.
+func addIdentities(raw []byte, windows []*window) (all []byte, err error) {
+	all, known := readIdentities(raw)
 	for _, w := range windows {
 		if have, is := known[w.ID]; is && (have.Name != "" || have.Epoch >= w.Epoch) {
 			continue
 		}
 		known[w.ID] = identity{Type: "init", ID: w.ID, Epoch: w.Epoch} // the last entry counts
-		if whole, err = appendIdentity(whole, known[w.ID]); err != nil {
-			return err
+		if all, err = appendIdentity(all, known[w.ID]); err != nil {
+			return nil, err
 		}
-		added = true
 	}
-	if !added {
-		return nil
-	}
-	return replace(file, whole)
+	return all, nil
 }
 
 // readIdentities returns the entries that are whole, and what they say last of each producer.
