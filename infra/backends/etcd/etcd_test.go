@@ -41,6 +41,9 @@ func TestMain(m *testing.M) {
 	goleak.VerifyTestMain(m)
 }
 
+// client asks the administration. A member that hands over may take some seconds to stop.
+var client = http.Client{Timeout: await.Limit}
+
 // running is a server of this package.
 type running struct {
 	data, admin string
@@ -70,11 +73,11 @@ func three(t *testing.T) running {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() {
-		http.DefaultClient.CloseIdleConnections()
+		client.CloseIdleConnections()
 		if err := cmd.Process.Signal(syscall.SIGTERM); err != nil {
 			t.Error(err)
 		}
-		if err := cmd.Wait(); err != nil {
+		if err := waitFor(t, cmd); err != nil {
 			t.Errorf("it ended with %v", err)
 		}
 	})
@@ -92,12 +95,23 @@ func three(t *testing.T) running {
 	return running{}
 }
 
+// waitFor waits until a process has ended. One that does not is killed, so that it fails its own test only.
+func waitFor(t *testing.T, cmd *exec.Cmd) error {
+	t.Helper()
+	hung := time.AfterFunc(await.Limit, func() {
+		t.Errorf("it runs on, and is killed after %s", await.Limit)
+		_ = cmd.Process.Kill()
+	})
+	defer hung.Stop()
+	return cmd.Wait()
+}
+
 func ask(method, url string) (int, string) {
 	req, err := http.NewRequest(method, url, nil)
 	if err != nil {
 		return 0, err.Error()
 	}
-	resp, err := http.DefaultClient.Do(req)
+	resp, err := client.Do(req)
 	if err != nil {
 		return 0, err.Error()
 	}
@@ -200,6 +214,16 @@ func TestWithoutAMajorityItIsNotReady(t *testing.T) {
 	}
 	if status, body := ask("POST", "http://"+r.admin+"/members/1/kick"); status != 404 {
 		t.Errorf("an action that is none: %d %s", status, body)
+	}
+}
+
+// A member that has not found a majority never becomes ready, and can be stopped again.
+func TestAMemberThatNeverWasReadyIsStopped(t *testing.T) {
+	r := three(t)
+	for n, action := range []string{"1/stop", "2/stop", "3/stop", "1/start", "1/stop"} {
+		if status, body := ask("POST", "http://"+r.admin+"/members/"+action); status != 200 {
+			t.Errorf("%d. %s: %d %s", n+1, action, status, body)
+		}
 	}
 }
 

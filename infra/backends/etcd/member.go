@@ -53,8 +53,21 @@ func (m *member) stop() {
 	for conn := range m.clients {
 		_ = conn.Close() // its copies end by that
 	}
+	if !m.ready() {
+		m.server.Server.HardStop() // Close would wait until it is ready, for ever where a majority is gone
+	}
 	m.server.Close()
 	m.server, m.clients = nil, nil
+}
+
+// ready tells whether the server has joined its cluster.
+func (m *member) ready() bool {
+	select {
+	case <-m.server.Server.ReadyNotify():
+		return true
+	default:
+		return false
+	}
 }
 
 // running returns the server, or nil when it is stopped.

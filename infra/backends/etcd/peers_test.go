@@ -8,6 +8,7 @@ import (
 	"os/exec"
 	"path/filepath"
 	"strings"
+	"syscall"
 	"testing"
 	"time"
 
@@ -130,6 +131,24 @@ func TestAMemberAloneIsNotReadyAndFindsTheOthers(t *testing.T) {
 	members[2].await(http.StatusOK)
 }
 
+// A member that has not found the others yet ends when it is told to, all the same: a fleet that is stopped stops its members
+// in any order.
+func TestAMemberThatNeverWasReadyEnds(t *testing.T) {
+	members := threeProcesses(t)
+	for _, p := range members {
+		p.kill()
+	}
+	alone := members[0]
+	alone.start()
+	alone.await(http.StatusServiceUnavailable)
+	if err := alone.cmd.Process.Signal(syscall.SIGTERM); err != nil {
+		t.Fatal(err)
+	}
+	if err := waitFor(t, alone.cmd); err != nil {
+		t.Errorf("it ended with %v", err)
+	}
+}
+
 // A member that is cut off serves clients, but has no leader, and knows it.
 func TestAMemberThatIsCutOffHasNoLeaderUntilItIsMended(t *testing.T) {
 	members := threeProcesses(t)
@@ -159,15 +178,8 @@ func TestAMemberWithoutItsDataIsNotLetIn(t *testing.T) {
 	members[1].kill()
 	members[1].dir = filepath.Join(t.TempDir(), "empty")
 	members[1].start()
-	ended := make(chan error, 1)
-	go func() { ended <- members[1].cmd.Wait() }()
-	select {
-	case err := <-ended:
-		if err == nil {
-			t.Error("it ended as if nothing were wrong")
-		}
-	case <-deadline(t).Done():
-		t.Error("it runs on")
+	if err := waitFor(t, members[1].cmd); err == nil {
+		t.Error("it ended as if nothing were wrong")
 	}
 	members[0].await(http.StatusOK)
 }

@@ -85,10 +85,16 @@ func (s *server) pick(conn net.Conn) *member {
 }
 
 // Shutdown closes the listener, the members and with them all connections.
-// Clients keep connections and watches for ever, so there is nothing to wait for.
+// Clients keep connections and watches for ever, so only the members' leave is
+// waited for, and that no longer than ctx lasts.
 func (s *server) Shutdown(ctx context.Context) error {
-	ended := make(chan error, 1)
+	ended, stopped := make(chan error, 1), make(chan error, 1)
 	go func() { ended <- s.Server.Shutdown(ctx) }()
-	err := s.cluster.stop() // what a member does not read ends by that
-	return errors.Join(err, <-ended)
+	go func() { stopped <- s.cluster.stop() }() // what a member does not read ends by that
+	select {
+	case err := <-stopped:
+		return errors.Join(err, <-ended)
+	case <-ctx.Done():
+		return errors.Join(errors.New("the members did not stop in time"), <-ended)
+	}
 }
