@@ -60,9 +60,9 @@ lint: ## gofmt, vet, staticcheck, and each module on its own
 	@for m in $(MODULES); do echo "build $$m alone"; (cd $$m && GOWORK=off $(GO) build -o /dev/null ./... && GOWORK=off $(GO) mod tidy -diff) || exit 1; done
 
 fuzz: ## every fuzz target for FUZZTIME
-	@for m in $(MODULES); do (cd $$m && for pkg in $$($(GO) list ./...); do \
-		for f in $$($(GO) test -list '^Fuzz' $$pkg | grep '^Fuzz'); do \
-			echo "fuzz $$pkg $$f"; $(GO) test -run '^$$' -fuzz "^$$f$$" -fuzztime $(FUZZTIME) $$pkg || exit 1; done; done) || exit 1; done
+	@for m in $(MODULES); do (cd $$m && \
+		grep -roE --include='*_test.go' '^func Fuzz[A-Za-z0-9_]*' . | sed -E 's|/[^/]*:func | |' | sort | while read -r pkg f; do \
+			echo "fuzz $$m $$pkg $$f"; $(GO) test -run '^$$' -fuzz "^$$f$$" -fuzztime $(FUZZTIME) $$pkg </dev/null || exit 1; done) || exit 1; done
 
 bench: ## the benchmarks of all modules
 	$(GO) test -run '^$$' -bench . -benchmem work
