@@ -9,6 +9,9 @@ import (
 	"github.com/flotilla-dev/flotilla/services/search/bulkhead"
 )
 
+// places is how many requests may wait for each that is worked on.
+const places = 4
+
 // enter waits for the caller's turn. Who has not got one is told to come back.
 func enter(ctx context.Context, b *bulkhead.Bulkhead) error {
 	if b.Enter(ctx) != nil {

@@ -171,21 +171,21 @@ func TestASearchUnderWayKeepsItsLayout(t *testing.T) {
 }
 
 func TestMoreSearchesThanMayWaitAreRefused(t *testing.T) {
-	b := bulkhead.New(1)
+	b := bulkhead.New(1, places)
 	if err := enter(t.Context(), b); err != nil {
 		t.Fatal(err)
 	}
 	ctx, cancel := context.WithCancel(t.Context())
-	waited := make(chan error, bulkhead.PerSlot)
-	for range bulkhead.PerSlot {
+	waited := make(chan error, places)
+	for range places {
 		go func() { waited <- enter(ctx, b) }()
 	}
-	await.That(t, "all places to be taken", func() bool { return b.Waiting() == bulkhead.PerSlot })
+	await.That(t, "all places to be taken", func() bool { return b.Waiting() == places })
 	if err := enter(t.Context(), b); err == nil || !strings.Contains(err.Error(), "more to do") {
 		t.Errorf("one more: %v", err)
 	}
 	cancel()
-	for range bulkhead.PerSlot {
+	for range places {
 		if err := <-waited; err == nil || !strings.Contains(err.Error(), "more to do") {
 			t.Errorf("whose time is over: %v", err)
 		}

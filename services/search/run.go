@@ -54,8 +54,8 @@ func Run(ctx context.Context, cfg Config) error {
 	hedges := retry.NewBudget(retry.BudgetConfig{Share: cfg.HedgeBudget, MinPerSecond: min(hedgesPerSecond, 10*cfg.HedgeBudget), Burst: hedgesSaved})
 	calls := scatter.New(scatter.Options{Quantile: cfg.HedgeQuantile, Window: cfg.HedgeWindow, First: cfg.HedgeFirst, Hedges: hedges,
 		Attempts: cfg.RetryAttempts, Metrics: p.Metrics})
-	searches := bulkhead.New(cfg.Concurrency)
-	s := &server{cfg: &cfg, fleet: f, engine: newEngine(l, calls), hedges: hedges, searches: searches, writes: bulkhead.New(cfg.Writes),
+	searches := bulkhead.New(cfg.Concurrency, places)
+	s := &server{cfg: &cfg, fleet: f, engine: newEngine(l, calls), hedges: hedges, searches: searches, writes: bulkhead.New(cfg.Writes, places),
 		metrics: newMetrics(p.Metrics, f, searches), pages: pages, instance: p.Instance}
 	e := api.New(p)
 	s.routes(e)

@@ -10,9 +10,6 @@ import (
 // ErrFull says that as many are in, and wait, as may.
 var ErrFull = errors.New("too many requests are worked on or wait")
 
-// PerSlot is how many may wait for each that is in.
-const PerSlot = 4
-
 // A Bulkhead has a slot for each request that is worked on. It is safe for concurrent use.
 type Bulkhead struct {
 	slots   chan struct{}
@@ -20,9 +17,9 @@ type Bulkhead struct {
 	waiting atomic.Int64
 }
 
-// New returns a bulkhead with so many slots.
-func New(slots int) *Bulkhead {
-	return &Bulkhead{slots: make(chan struct{}, slots), most: int64(slots) * PerSlot}
+// New returns a bulkhead with so many slots, and places to wait for each of them.
+func New(slots, places int) *Bulkhead {
+	return &Bulkhead{slots: make(chan struct{}, slots), most: int64(slots) * int64(places)}
 }
 
 // Enter waits for a slot. Who gets one calls Leave. The error is ErrFull, or that of ctx: a slot that comes when the time is over is given

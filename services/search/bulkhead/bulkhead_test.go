@@ -11,20 +11,23 @@ import (
 	"github.com/flotilla-dev/flotilla/services/search/bulkhead"
 )
 
+// places is how many may wait in these tests.
+const places = 4
+
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 
 // full returns a bulkhead with one who is in and all who may wait, and where they tell how that ended.
 func full(t *testing.T, ctx context.Context) (*bulkhead.Bulkhead, <-chan error) {
 	t.Helper()
-	b := bulkhead.New(1)
+	b := bulkhead.New(1, places)
 	if err := b.Enter(t.Context()); err != nil {
 		t.Fatal(err)
 	}
-	entered := make(chan error, bulkhead.PerSlot)
-	for range bulkhead.PerSlot {
+	entered := make(chan error, places)
+	for range places {
 		go func() { entered <- b.Enter(ctx) }()
 	}
-	await.That(t, "all places to wait are taken", func() bool { return b.Waiting() == bulkhead.PerSlot })
+	await.That(t, "all places to wait are taken", func() bool { return b.Waiting() == places })
 	return b, entered
 }
 
@@ -36,7 +39,7 @@ func TestWhoIsOneTooManyIsRefusedAndWhoWaitsIsLetIn(t *testing.T) {
 	if err := b.Wait(func() error { return nil }); !errors.Is(err, bulkhead.ErrFull) {
 		t.Errorf("one too many who waits for something else: %v", err)
 	}
-	for range bulkhead.PerSlot {
+	for range places {
 		b.Leave()
 		if err := <-entered; err != nil {
 			t.Error(err)
@@ -51,7 +54,7 @@ func TestWhoseTimeIsOverWaitsNoLonger(t *testing.T) {
 	ctx, end := context.WithCancel(t.Context())
 	b, entered := full(t, ctx)
 	end()
-	for range bulkhead.PerSlot {
+	for range places {
 		if err := <-entered; !errors.Is(err, context.Canceled) {
 			t.Error(err)
 		}
@@ -64,7 +67,7 @@ func TestWhoseTimeIsOverWaitsNoLonger(t *testing.T) {
 func TestASlotIsNotTakenWhenTheTimeIsOver(t *testing.T) {
 	ctx, end := context.WithCancel(t.Context())
 	end()
-	b := bulkhead.New(1)
+	b := bulkhead.New(1, places)
 	for range 100 { // of a slot and an end, select takes either
 		if err := b.Enter(ctx); !errors.Is(err, context.Canceled) || b.Inside() != 0 {
 			t.Fatalf("%v, %d are in", err, b.Inside())

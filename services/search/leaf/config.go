@@ -26,7 +26,7 @@ type Config struct {
 	Partitions  int32         `env:"SEARCHLEAF_PARTITIONS" envDefault:"3" doc:"partitions of the topic, which is made with so many where it is missing; the leaf ends where there are others"`
 	Dir         string        `env:"SEARCHLEAF_DIR" doc:"folder for the snapshot; empty: none, and the partition is read from its beginning at each start"`
 	Versions    time.Duration `env:"SEARCHLEAF_VERSIONS" envDefault:"1m" doc:"how long a state can be asked for after it was the newest"`
-	Concurrency int           `env:"SEARCHLEAF_CONCURRENCY" envDefault:"0" doc:"requests that are worked on at a time; four times as many wait, more are refused; 0: twice the processors"`
+	Concurrency int           `env:"SEARCHLEAF_CONCURRENCY" envDefault:"0" doc:"requests that are worked on at a time; 64 times as many wait, more are refused; 0: twice the processors"`
 	Memory      config.Size   `env:"SEARCHLEAF_MEMORY" envDefault:"1GiB" doc:"about how large the index may be; past it the leaf stops to follow and is not ready; 0B: no bound"`
 	Every       time.Duration `env:"SEARCHLEAF_SNAPSHOT_INTERVAL" envDefault:"1m" doc:"how often a snapshot is written while there are changes"`
 	Changes     int           `env:"SEARCHLEAF_SNAPSHOT_CHANGES" envDefault:"50000" doc:"changes after which a snapshot is written at once"`

@@ -5,6 +5,6 @@
 // answer for. It never leaves out a record: where the log has lost what comes next the leaf begins anew, and where its memory is
 // full it stops and says so.
 //
-// At most SEARCHLEAF_CONCURRENCY requests are worked on at a time and four times as many wait; more are refused at once, because the root has other
+// At most SEARCHLEAF_CONCURRENCY requests are worked on at a time and 64 times as many wait; more are refused at once, because the root has other
 // replicas to ask. Work ends when the caller's time is over.
 package leaf

@@ -21,7 +21,6 @@ import (
 	"github.com/flotilla-dev/flotilla/internal/await"
 	"github.com/flotilla-dev/flotilla/internal/kafkatest"
 	"github.com/flotilla-dev/flotilla/internal/process/processtest"
-	"github.com/flotilla-dev/flotilla/services/search/bulkhead"
 	"github.com/flotilla-dev/flotilla/services/search/doclog"
 	"github.com/flotilla-dev/flotilla/services/search/document"
 	"github.com/flotilla-dev/flotilla/services/search/query"
@@ -399,7 +398,7 @@ func TestMoreRequestsThanMayWaitAreShed(t *testing.T) {
 	ctx, leave := context.WithCancel(t.Context())
 	body := fmt.Sprintf(`{"query":{"kind":"term","words":["dog"]},"epoch":%d}`, epoch+1000)
 	left := make(chan struct{})
-	for range bulkhead.PerSlot {
+	for range places {
 		go func() {
 			req, err := http.NewRequestWithContext(ctx, http.MethodPost, "http://"+r.Data+"/v1/statistics", strings.NewReader(body))
 			if err == nil {
@@ -411,7 +410,7 @@ func TestMoreRequestsThanMayWaitAreShed(t *testing.T) {
 			left <- struct{}{}
 		}()
 	}
-	await.That(t, "as many requests wait as may", func() bool { return r.metric("searchleaf_waiting") == fmt.Sprint(bulkhead.PerSlot) })
+	await.That(t, "as many requests wait as may", func() bool { return r.metric("searchleaf_waiting") == fmt.Sprint(places) })
 	resp, answer := processtest.Do(t, http.DefaultClient, http.MethodPost, "http://"+r.Data+"/v1/statistics", body)
 	if resp.StatusCode != 503 || !strings.Contains(answer, "#overloaded") || resp.Header.Get("Retry-After") != "1" {
 		t.Errorf("one more: %d %s", resp.StatusCode, answer)
@@ -421,7 +420,7 @@ func TestMoreRequestsThanMayWaitAreShed(t *testing.T) {
 		t.Errorf("one that need not wait: %d %s", status, answer)
 	}
 	leave()
-	for range bulkhead.PerSlot {
+	for range places {
 		<-left
 	}
 	await.That(t, "who has left does not wait any more", func() bool { return r.metric("searchleaf_waiting") == "0" })

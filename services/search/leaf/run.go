@@ -72,7 +72,7 @@ func Run(ctx context.Context, cfg Config) error {
 }
 
 func newLeaf(cfg Config, p *process.Process, cluster *doclog.Cluster) *leaf {
-	l := &leaf{cfg: cfg, log: p.Log, cluster: cluster, bulkhead: bulkhead.New(cfg.slots()), woken: make(chan struct{}, 1), end: -1, snapshot: -1}
+	l := &leaf{cfg: cfg, log: p.Log, cluster: cluster, bulkhead: bulkhead.New(cfg.slots(), places), woken: make(chan struct{}, 1), end: -1, snapshot: -1}
 	l.current = l.newShard()
 	l.caught = p.Health.Gate("log", "what the log had at the start is not applied yet")
 	l.memory = p.Health.Gate("memory", "")
