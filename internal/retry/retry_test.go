@@ -259,6 +259,25 @@ func TestDoEnds(t *testing.T) {
 	})
 }
 
+func TestSleepTellsWhyItEnded(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		ctx, cancel := context.WithCancelCause(t.Context())
+		began := time.Now()
+		if err := retry.Sleep(ctx, time.Minute); err != nil || time.Since(began) != time.Minute {
+			t.Errorf("%v after %s", err, time.Since(began))
+		}
+		time.AfterFunc(time.Second, func() { cancel(errLost) })
+		if err := retry.Sleep(ctx, time.Minute); err != errLost || time.Since(began) != time.Minute+time.Second {
+			t.Errorf("ended while it slept: %v after %s", err, time.Since(began))
+		}
+		for _, d := range []time.Duration{0, time.Minute} {
+			if err := retry.Sleep(ctx, d); err != errLost {
+				t.Errorf("%s behind the end: %v", d, err)
+			}
+		}
+	})
+}
+
 func TestDoBoundsEachCall(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		calls := 0

@@ -6,6 +6,8 @@ import (
 	"fmt"
 	"math/rand/v2"
 	"time"
+
+	"github.com/flotilla-dev/flotilla/internal/retry"
 )
 
 // Fault can be begun and ended.
@@ -72,22 +74,11 @@ func (c Random) round(ctx context.Context, round Round) error {
 	if err != nil {
 		return err
 	}
-	lasted := wait(ctx, round.Lasts)
+	lasted := retry.Sleep(ctx, round.Lasts)
 	ending, cancel := context.WithTimeout(context.WithoutCancel(ctx), endLimit)
 	defer cancel()
 	if err := errors.Join(lasted, end(ending)); err != nil {
 		return err
 	}
-	return wait(ctx, round.Rest)
-}
-
-func wait(ctx context.Context, d time.Duration) error {
-	timer := time.NewTimer(d)
-	defer timer.Stop()
-	select {
-	case <-timer.C:
-		return nil
-	case <-ctx.Done():
-		return context.Cause(ctx)
-	}
+	return retry.Sleep(ctx, round.Rest)
 }

@@ -8,6 +8,7 @@ import (
 	"sync"
 	"time"
 
+	"github.com/flotilla-dev/flotilla/internal/retry"
 	"github.com/flotilla-dev/flotilla/loadtest/machine"
 	"github.com/flotilla-dev/flotilla/loadtest/proof"
 	"github.com/flotilla-dev/flotilla/loadtest/rig"
@@ -30,12 +31,12 @@ func replicaFault(t trouble) func(context.Context, *proof.Report) error {
 		defer c.stop()
 		span := r.Span(6*time.Second, 3*time.Second)
 		steps := []func() error{
-			func() error { return pause(ctx, span) },
+			func() error { return retry.Sleep(ctx, span) },
 			func() error { return t.begin(ctx, first, nil) },
-			func() error { return pause(ctx, span) },
+			func() error { return retry.Sleep(ctx, span) },
 			func() error { return t.end(ctx, first, nil) },
 			func() error { return awaitLive(ctx, router) },
-			func() error { return pause(ctx, span) },
+			func() error { return retry.Sleep(ctx, span) },
 		}
 		for _, step := range steps {
 			if err := step(); err != nil {
@@ -132,7 +133,7 @@ func (c *counting) client(ctx context.Context, addr string, n int) error {
 			c.note(answer, written[read], time.Since(began))
 		}
 		written[key] = i
-		if pause(ctx, time.Millisecond) != nil {
+		if retry.Sleep(ctx, time.Millisecond) != nil {
 			return nil
 		}
 	}

@@ -7,6 +7,7 @@ import (
 	"sync"
 	"time"
 
+	"github.com/flotilla-dev/flotilla/internal/retry"
 	"github.com/flotilla-dev/flotilla/loadtest/hist"
 	"github.com/flotilla-dev/flotilla/loadtest/proof"
 	"github.com/flotilla-dev/flotilla/loadtest/rig"
@@ -124,7 +125,7 @@ func askUntil(ctx context.Context, addr string, client int, ends time.Time, late
 			return fmt.Errorf("get %s: %q, %w", key, answer, err)
 		}
 		latency.Record(time.Since(began))
-		if err := pause(ctx, 2*time.Millisecond); err != nil {
+		if err := retry.Sleep(ctx, 2*time.Millisecond); err != nil {
 			return err
 		}
 	}

@@ -8,6 +8,7 @@ import (
 	"sync/atomic"
 	"time"
 
+	"github.com/flotilla-dev/flotilla/internal/retry"
 	"github.com/flotilla-dev/flotilla/loadtest/proof"
 	"github.com/flotilla-dev/flotilla/loadtest/rig"
 )
@@ -58,7 +59,7 @@ func move(ctx context.Context, r *proof.Report) error {
 			return err
 		}
 		worst = max(worst, took)
-		if err := pause(ctx, 1500*time.Millisecond); err != nil { // every connection of the pool grows old
+		if err := retry.Sleep(ctx, 1500*time.Millisecond); err != nil { // every connection of the pool grows old
 			stop()
 			return err
 		}

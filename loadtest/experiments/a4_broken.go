@@ -9,6 +9,7 @@ import (
 	"syscall"
 	"time"
 
+	"github.com/flotilla-dev/flotilla/internal/retry"
 	"github.com/flotilla-dev/flotilla/loadtest/chart"
 	"github.com/flotilla-dev/flotilla/loadtest/duel"
 	"github.com/flotilla-dev/flotilla/loadtest/hist"
@@ -125,7 +126,7 @@ func breakArm(ctx context.Context, r *proof.Report, how string, signal syscall.S
 	for _, user := range []string{inside, outside} {
 		go func() { results <- seen{user == inside, words(loadCtx, a.Data, user)} }()
 	}
-	err = pause(ctx, quiet)
+	err = retry.Sleep(ctx, quiet)
 	broke := time.Now()
 	if err == nil {
 		err = syscall.Kill(all[1].PID(), signal)
@@ -135,7 +136,7 @@ func breakArm(ctx context.Context, r *proof.Report, how string, signal syscall.S
 		report, err = a.until(ctx, "the experiment is stopped", func(s splitReport) bool { return len(s.Experiments) == 1 && s.Experiments[0].State == "stopped" })
 	}
 	if err == nil {
-		err = pause(ctx, quiet)
+		err = retry.Sleep(ctx, quiet)
 	}
 	stop()
 	for range 2 {

@@ -8,6 +8,7 @@ import (
 	"path/filepath"
 	"time"
 
+	"github.com/flotilla-dev/flotilla/internal/retry"
 	"github.com/flotilla-dev/flotilla/loadtest/proof"
 	"github.com/flotilla-dev/flotilla/loadtest/rig"
 )
@@ -126,7 +127,7 @@ func (w *rotating) underFire(ctx context.Context, p *rig.Proc, lines int) (kills
 			continue
 		}
 		next += every
-		if err := pause(ctx, time.Duration(rand.IntN(60))*time.Millisecond); err != nil { // it reads on, for a random while
+		if err := retry.Sleep(ctx, time.Duration(rand.IntN(60))*time.Millisecond); err != nil { // it reads on, for a random while
 			return kills, err
 		}
 		p.Kill()
@@ -161,7 +162,7 @@ func drained(ctx context.Context, p *rig.Proc) error {
 			quiet = 0
 		}
 		last = s.Lines
-		if err := pause(ctx, 200*time.Millisecond); err != nil {
+		if err := retry.Sleep(ctx, 200*time.Millisecond); err != nil {
 			return err
 		}
 	}

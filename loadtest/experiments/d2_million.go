@@ -9,6 +9,7 @@ import (
 	"path/filepath"
 	"time"
 
+	"github.com/flotilla-dev/flotilla/internal/retry"
 	"github.com/flotilla-dev/flotilla/loadtest/duel"
 	"github.com/flotilla-dev/flotilla/loadtest/machine"
 	"github.com/flotilla-dev/flotilla/loadtest/proof"
@@ -103,7 +104,7 @@ func normalise(ctx context.Context, r *proof.Report, g *rig.Rig, m *mixedLines, 
 		if s, err = askLognorm(ctx, p); err != nil {
 			return 0, 0, err
 		}
-		if err := pause(ctx, 5*time.Millisecond); err != nil {
+		if err := retry.Sleep(ctx, 5*time.Millisecond); err != nil {
 			return 0, 0, err
 		}
 	}

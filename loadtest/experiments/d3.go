@@ -9,6 +9,7 @@ import (
 	"path/filepath"
 	"time"
 
+	"github.com/flotilla-dev/flotilla/internal/retry"
 	"github.com/flotilla-dev/flotilla/loadtest/proof"
 	"github.com/flotilla-dev/flotilla/loadtest/rig"
 )
@@ -90,7 +91,7 @@ func untilHealth(ctx context.Context, health *rig.Proc, path string, limit time.
 		if time.Since(began) > limit {
 			return 0, slowest, fmt.Errorf("%s still answers %d (%s) after %s", path, v.status, v.Reason, limit)
 		}
-		if err := pause(ctx, 50*time.Millisecond); err != nil {
+		if err := retry.Sleep(ctx, 50*time.Millisecond); err != nil {
 			return 0, 0, err
 		}
 	}

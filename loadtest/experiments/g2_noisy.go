@@ -9,6 +9,7 @@ import (
 	"slices"
 	"time"
 
+	"github.com/flotilla-dev/flotilla/internal/retry"
 	"github.com/flotilla-dev/flotilla/loadtest/chart"
 	"github.com/flotilla-dev/flotilla/loadtest/openloop"
 	"github.com/flotilla-dev/flotilla/loadtest/proof"
@@ -51,11 +52,11 @@ func (s *searchRig) slowed(ctx context.Context, r *proof.Report, query func(int)
 	victim := s.leaves[0][0]
 	var shares [3]float64 // of the victim, among the searches of its shard: before, while it is slow, after
 	var slow, fine time.Duration
-	err := s.share(ctx, victim, &shares[0], func() error { return pause(ctx, quiet) })
+	err := s.share(ctx, victim, &shares[0], func() error { return retry.Sleep(ctx, quiet) })
 	if err == nil {
 		slow = time.Since(begin)
 		if err = setFaults(ctx, victim, fmt.Sprintf(`[{"path": "/v1/", "fault": "latency", "delay": %q}]`, noisyBy)); err == nil {
-			err = s.share(ctx, victim, &shares[1], func() error { return pause(ctx, 3*quiet) })
+			err = s.share(ctx, victim, &shares[1], func() error { return retry.Sleep(ctx, 3*quiet) })
 		}
 	}
 	var away time.Duration
@@ -67,7 +68,7 @@ func (s *searchRig) slowed(ctx context.Context, r *proof.Report, query func(int)
 		away, err = s.untilUsable(ctx, len(s.leaves[0]))
 	}
 	if err == nil {
-		err = s.share(ctx, victim, &shares[2], func() error { return pause(ctx, quiet) })
+		err = s.share(ctx, victim, &shares[2], func() error { return retry.Sleep(ctx, quiet) })
 	}
 	stop()
 	result := <-results
@@ -93,7 +94,7 @@ func (s *searchRig) untilUsable(ctx context.Context, replicas int) (time.Duratio
 		if len(status.Shards) > 0 && status.Shards[0].Usable == replicas {
 			return time.Since(begin), nil
 		}
-		if err := pause(ctx, 50*time.Millisecond); err != nil {
+		if err := retry.Sleep(ctx, 50*time.Millisecond); err != nil {
 			return 0, fmt.Errorf("the leaf that is quick again is not used: %w", err)
 		}
 	}

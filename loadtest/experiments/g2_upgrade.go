@@ -6,6 +6,7 @@ import (
 	"net/url"
 	"time"
 
+	"github.com/flotilla-dev/flotilla/internal/retry"
 	"github.com/flotilla-dev/flotilla/loadtest/openloop"
 	"github.com/flotilla-dev/flotilla/loadtest/proof"
 	"github.com/flotilla-dev/flotilla/loadtest/rig"
@@ -65,14 +66,14 @@ func (s *searchRig) overturn(ctx context.Context, quiet time.Duration, end func(
 		results <- result
 	}()
 	var happened []timed
-	err := pause(ctx, quiet)
+	err := retry.Sleep(ctx, quiet)
 	for _, p := range s.all() {
 		if err != nil {
 			break
 		}
 		at := timed{name: p.Spec.Name, begun: time.Since(begin)}
 		if err = end(ctx, p); err == nil {
-			err = pause(ctx, quiet)
+			err = retry.Sleep(ctx, quiet)
 		}
 		if err == nil {
 			err = p.Restart(ctx)
@@ -80,11 +81,11 @@ func (s *searchRig) overturn(ctx context.Context, quiet time.Duration, end func(
 		at.end = time.Since(begin)
 		happened = append(happened, at)
 		if err == nil {
-			err = pause(ctx, upgradeWait)
+			err = retry.Sleep(ctx, upgradeWait)
 		}
 	}
 	if err == nil {
-		err = pause(ctx, quiet)
+		err = retry.Sleep(ctx, quiet)
 	}
 	stop()
 	return <-results, happened, err

@@ -8,6 +8,7 @@ import (
 	"net/url"
 	"time"
 
+	"github.com/flotilla-dev/flotilla/internal/retry"
 	"github.com/flotilla-dev/flotilla/loadtest/openloop"
 	"github.com/flotilla-dev/flotilla/loadtest/proof"
 )
@@ -81,7 +82,7 @@ func (s *searchRig) withoutLog(ctx context.Context, r *proof.Report, documents [
 		results <- result
 	}()
 	quiet := r.Span(5*time.Second, time.Second)
-	err := pause(ctx, quiet)
+	err := retry.Sleep(ctx, quiet)
 	s.kafka.Kill()
 	refusals, unknown, taken, back := 0, 0, 0, time.Duration(0)
 	const tries = 10
@@ -101,7 +102,7 @@ func (s *searchRig) withoutLog(ctx context.Context, r *proof.Report, documents [
 		default:
 			r.Note("a write without Kafka: %v", wrote)
 		}
-		err = pause(ctx, quiet/tries)
+		err = retry.Sleep(ctx, quiet/tries)
 	}
 	if err == nil {
 		if err = s.kafka.Restart(ctx); err == nil {
@@ -140,7 +141,7 @@ func (s *searchRig) writesAgain(ctx context.Context) (time.Duration, error) {
 				return time.Since(begin), nil
 			}
 		}
-		if waiting := pause(ctx, 100*time.Millisecond); waiting != nil {
+		if waiting := retry.Sleep(ctx, 100*time.Millisecond); waiting != nil {
 			return 0, fmt.Errorf("no write goes through after Kafka's return: %v", err)
 		}
 	}

@@ -6,6 +6,7 @@ import (
 	"math/rand/v2"
 	"time"
 
+	"github.com/flotilla-dev/flotilla/internal/retry"
 	"github.com/flotilla-dev/flotilla/loadtest/chart"
 	"github.com/flotilla-dev/flotilla/loadtest/hist"
 	"github.com/flotilla-dev/flotilla/loadtest/openloop"
@@ -157,7 +158,7 @@ const attempts = 5
 func (c *capacityRig) try(ctx context.Context, r *proof.Report, rate float64) (o outcome, err error) {
 	for range attempts {
 		// Who waited in the trial before has gone.
-		if err := pause(ctx, 4*tierPatience); err != nil {
+		if err := retry.Sleep(ctx, 4*tierPatience); err != nil {
 			return o, err
 		}
 		o = c.ask(ctx, rate, r.Span(8*time.Second, 6*time.Second), r.Span(15*time.Second, 3*time.Second))

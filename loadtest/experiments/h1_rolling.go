@@ -7,6 +7,7 @@ import (
 	"sync"
 	"time"
 
+	"github.com/flotilla-dev/flotilla/internal/retry"
 	"github.com/flotilla-dev/flotilla/loadtest/openloop"
 	"github.com/flotilla-dev/flotilla/loadtest/proof"
 	"github.com/flotilla-dev/flotilla/loadtest/rig"
@@ -129,7 +130,7 @@ func rollAll(ctx context.Context, shards [][]*rig.Proc, proxy *rig.Proc, pace ti
 			if err := awaitUsable(ctx, proxy); err != nil {
 				return err
 			}
-			if err := pause(ctx, pace); err != nil {
+			if err := retry.Sleep(ctx, pace); err != nil {
 				return err
 			}
 		}

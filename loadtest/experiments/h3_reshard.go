@@ -6,6 +6,7 @@ import (
 	"net/http"
 	"time"
 
+	"github.com/flotilla-dev/flotilla/internal/retry"
 	"github.com/flotilla-dev/flotilla/loadtest/openloop"
 	"github.com/flotilla-dev/flotilla/loadtest/proof"
 	"github.com/flotilla-dev/flotilla/loadtest/rig"
@@ -91,12 +92,12 @@ func (s *sharder) during(ctx context.Context, quiet time.Duration, e event) (ope
 			return client.Get(ctx, fmt.Sprintf("/1024/page-%d", n%2000), nil)
 		}}.Run(loadCtx)
 	}()
-	err = pause(ctx, quiet)
+	err = retry.Sleep(ctx, quiet)
 	if err == nil {
 		err = e.do(ctx)
 	}
 	if err == nil {
-		err = pause(ctx, quiet)
+		err = retry.Sleep(ctx, quiet)
 	}
 	stop()
 	return <-results, err
@@ -120,7 +121,7 @@ func (s *sharder) post(ctx context.Context, path string) error {
 
 // until waits for a shard to be in a state, "" for gone, unless err is there already.
 func (s *sharder) until(ctx context.Context, name, state string, err error) error {
-	for deadline := time.Now().Add(30 * time.Second); err == nil; err = pause(ctx, 20*time.Millisecond) {
+	for deadline := time.Now().Add(30 * time.Second); err == nil; err = retry.Sleep(ctx, 20*time.Millisecond) {
 		var all []struct{ Name, State string }
 		if err = getJSON(ctx, "http://"+s.Admin+"/v1/shards", &all); err != nil {
 			return err

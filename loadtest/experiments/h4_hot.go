@@ -6,6 +6,7 @@ import (
 	"math"
 	"time"
 
+	"github.com/flotilla-dev/flotilla/internal/retry"
 	"github.com/flotilla-dev/flotilla/loadtest/chart"
 	"github.com/flotilla-dev/flotilla/loadtest/openloop"
 	"github.com/flotilla-dev/flotilla/loadtest/proof"
@@ -53,16 +54,16 @@ func (f *hotFleet) hotPhases(ctx context.Context, r *proof.Report, l *shardLoad,
 			stop()
 		}
 	}()
-	if err := pause(ctx, r.Span(15*time.Second, 8*time.Second)); err != nil {
+	if err := retry.Sleep(ctx, r.Span(15*time.Second, 8*time.Second)); err != nil {
 		return result, err
 	}
 	hot := l.now() + 1
 	l.set(map[string]float64{"a": 4 * even})
-	if err := pause(ctx, time.Duration(within+1)*time.Second); err != nil {
+	if err := retry.Sleep(ctx, time.Duration(within+1)*time.Second); err != nil {
 		return result, err
 	}
 	grown := len(f.scaler.Members("shard-a"))
-	if err := pause(ctx, r.Span(20*time.Second, 0)); err != nil {
+	if err := retry.Sleep(ctx, r.Span(20*time.Second, 0)); err != nil {
 		return result, err
 	}
 	cold := l.now() + 1
@@ -94,7 +95,7 @@ func (f *hotFleet) shrunk(ctx context.Context, service string, n int) (time.Dura
 		if len(f.scaler.Members(service)) == n {
 			return time.Since(begin), nil
 		}
-		if err := pause(ctx, 100*time.Millisecond); err != nil {
+		if err := retry.Sleep(ctx, 100*time.Millisecond); err != nil {
 			return 0, err
 		}
 	}

@@ -6,6 +6,7 @@ import (
 	"slices"
 	"time"
 
+	"github.com/flotilla-dev/flotilla/internal/retry"
 	"github.com/flotilla-dev/flotilla/loadtest/openloop"
 	"github.com/flotilla-dev/flotilla/loadtest/proof"
 	"github.com/flotilla-dev/flotilla/loadtest/rig"
@@ -49,7 +50,7 @@ func (f *hotFleet) coldPhases(ctx context.Context, r *proof.Report, l *shardLoad
 	}
 	r.Measured("replicas while c and d share", float64(f.replicas()), "")
 	shared := l.now() + 1
-	if err := pause(ctx, r.Span(15*time.Second, 3*time.Second)); err != nil {
+	if err := retry.Sleep(ctx, r.Span(15*time.Second, 3*time.Second)); err != nil {
 		return result, err
 	}
 	l.set(map[string]float64{"d": full})
@@ -60,7 +61,7 @@ func (f *hotFleet) coldPhases(ctx context.Context, r *proof.Report, l *shardLoad
 	}
 	r.Measured("from the load of d until it is at home again", time.Since(needed).Seconds(), "s")
 	apart := l.now() + 2
-	if err := pause(ctx, r.Span(15*time.Second, 5*time.Second)); err != nil {
+	if err := retry.Sleep(ctx, r.Span(15*time.Second, 5*time.Second)); err != nil {
 		return result, err
 	}
 	end := l.now()
@@ -98,7 +99,7 @@ func (f *hotFleet) until(ctx context.Context, kind, shard string) error {
 		if slices.ContainsFunc(made, func(d hotDecision) bool { return d.Kind == kind && d.Shard == shard && d.Outcome == "applied" }) {
 			return nil
 		}
-		if err := pause(ctx, 200*time.Millisecond); err != nil {
+		if err := retry.Sleep(ctx, 200*time.Millisecond); err != nil {
 			return err
 		}
 	}

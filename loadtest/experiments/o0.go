@@ -9,6 +9,7 @@ import (
 	"slices"
 	"time"
 
+	"github.com/flotilla-dev/flotilla/internal/retry"
 	"github.com/flotilla-dev/flotilla/loadtest/openloop"
 	"github.com/flotilla-dev/flotilla/loadtest/proof"
 	"github.com/flotilla-dev/flotilla/loadtest/rig"
@@ -68,7 +69,7 @@ func hung(ctx context.Context, o orchestrator, p *rig.Proc) error {
 		} else {
 			failures++
 		}
-		if err := pause(ctx, max(0, o.period-time.Since(begin))); err != nil {
+		if err := retry.Sleep(ctx, max(0, o.period-time.Since(begin))); err != nil {
 			return err
 		}
 	}
@@ -97,7 +98,7 @@ func nodeLost(ctx context.Context, o orchestrator, p *rig.Proc) error {
 	if err := os.RemoveAll(p.Spec.Env["DICTIONARY_CACHE_DIR"]); err != nil {
 		return err
 	}
-	if err := pause(ctx, o.lost); err != nil {
+	if err := retry.Sleep(ctx, o.lost); err != nil {
 		return err
 	}
 	return p.Restart(ctx)
@@ -190,7 +191,7 @@ func (s *sides) befallReplicas(ctx context.Context, o orchestrator, m mishap) er
 			return err
 		}
 		// Whoever asks must have seen that it is back before the next one goes.
-		if err := pause(ctx, 2*time.Second); err != nil {
+		if err := retry.Sleep(ctx, 2*time.Second); err != nil {
 			return err
 		}
 	}

@@ -7,6 +7,7 @@ import (
 	"math/rand/v2"
 	"time"
 
+	"github.com/flotilla-dev/flotilla/internal/retry"
 	"github.com/flotilla-dev/flotilla/loadtest/hist"
 	"github.com/flotilla-dev/flotilla/loadtest/proof"
 	"github.com/flotilla-dev/flotilla/loadtest/rig"
@@ -75,7 +76,7 @@ func (o *owners) handOver(ctx context.Context) (time.Duration, error) {
 		return 0, err
 	}
 	// What waits must have begun to, and what polls must not be in step with anything here.
-	if err := pause(ctx, 500*time.Millisecond+rand.N(time.Second)); err != nil {
+	if err := retry.Sleep(ctx, 500*time.Millisecond+rand.N(time.Second)); err != nil {
 		return 0, err
 	}
 	begin := time.Now()

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"time"
 
+	"github.com/flotilla-dev/flotilla/internal/retry"
 	"github.com/flotilla-dev/flotilla/loadtest/hist"
 	"github.com/flotilla-dev/flotilla/loadtest/proof"
 	"github.com/flotilla-dev/flotilla/loadtest/rig"
@@ -121,7 +122,7 @@ func (o *owners) usurps(ctx context.Context, former *rig.Proc, successor ownerVi
 		if v.Held || v.Token != successor.Token {
 			return 1, nil
 		}
-		if err := pause(ctx, 5*time.Millisecond); err != nil {
+		if err := retry.Sleep(ctx, 5*time.Millisecond); err != nil {
 			return 0, err
 		}
 	}

@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/flotilla-dev/flotilla/internal/cable"
+	"github.com/flotilla-dev/flotilla/internal/retry"
 	"github.com/flotilla-dev/flotilla/loadtest/proof"
 	"github.com/flotilla-dev/flotilla/loadtest/rig"
 )
@@ -113,7 +114,7 @@ func (o *owners) watchActions(ctx context.Context, gone time.Time, away time.Dur
 					failed = err
 				}
 				mu.Unlock()
-				if pause(ctx, 20*time.Millisecond) != nil {
+				if retry.Sleep(ctx, 20*time.Millisecond) != nil {
 					return
 				}
 			}

@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"github.com/flotilla-dev/flotilla/internal/cable"
+	"github.com/flotilla-dev/flotilla/internal/retry"
 	"github.com/flotilla-dev/flotilla/loadtest/chaos"
 	"github.com/flotilla-dev/flotilla/loadtest/rig"
 )
@@ -136,7 +137,7 @@ func (o *owners) lateFault(toLedger chaos.Fault) chaos.Fault {
 			return nil, err
 		}
 		// Long enough for an entry of any client, and less than a lease.
-		err = pause(ctx, 100*time.Millisecond)
+		err = retry.Sleep(ctx, 100*time.Millisecond)
 		if err == nil {
 			err = p.Pause(ctx)
 		}
@@ -145,7 +146,7 @@ func (o *owners) lateFault(toLedger chaos.Fault) chaos.Fault {
 		}
 		return func(ctx context.Context) error {
 			// TCP sends what was lost again after twice as long as it has tried.
-			return errors.Join(mend(ctx), pause(ctx, 3*time.Second), p.Resume())
+			return errors.Join(mend(ctx), retry.Sleep(ctx, 3*time.Second), p.Resume())
 		}, nil
 	}}
 }

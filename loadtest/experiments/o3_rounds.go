@@ -12,6 +12,7 @@ import (
 	"sync"
 	"time"
 
+	"github.com/flotilla-dev/flotilla/internal/retry"
 	"github.com/flotilla-dev/flotilla/loadtest/chaos"
 	"github.com/flotilla-dev/flotilla/loadtest/linear"
 	"github.com/flotilla-dev/flotilla/loadtest/proof"
@@ -208,7 +209,7 @@ func (o *owners) once(ctx context.Context, rec recorders, client, n int, account
 	// The request is not broken off at the end of the round: it is waited for.
 	asking, cancel := context.WithTimeout(context.WithoutCancel(ctx), roundLimit)
 	defer cancel()
-	defer func() { _ = pause(ctx, time.Duration(random.IntN(20))*time.Millisecond) }()
+	defer func() { _ = retry.Sleep(ctx, time.Duration(random.IntN(20))*time.Millisecond) }()
 	if random.IntN(3) == 0 {
 		_, err := rec.read(asking, o, client, anyone(), account)
 		return err
@@ -220,7 +221,7 @@ func (o *owners) once(ctx context.Context, rec recorders, client, n int, account
 			return err
 		}
 		// Who is not served comes back a little later, as Retry-After asks for.
-		if pause(asking, 100*time.Millisecond) != nil {
+		if retry.Sleep(asking, 100*time.Millisecond) != nil {
 			return nil // it is given up, and may be recorded or not
 		}
 	}

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"time"
 
+	"github.com/flotilla-dev/flotilla/internal/retry"
 	"github.com/flotilla-dev/flotilla/loadtest/machine"
 	"github.com/flotilla-dev/flotilla/loadtest/proof"
 	"github.com/flotilla-dev/flotilla/loadtest/rig"
@@ -44,7 +45,7 @@ func start(ctx context.Context, r *proof.Report) error {
 	}
 	r.Measured("build by the runner, with a warm build cache", f.BuildTime.Seconds(), "s")
 	r.Claim(proof.AtMost("fleet ready after the build", f.ReadyTime.Seconds(), 5, "s"))
-	if err := pause(ctx, r.Span(5*time.Second, time.Second)); err != nil { // idle
+	if err := retry.Sleep(ctx, r.Span(5*time.Second, time.Second)); err != nil { // idle
 		return err
 	}
 	sum, t, err := memory(ctx, f)
@@ -66,7 +67,7 @@ func startAll(ctx context.Context, r *proof.Report, g *rig.Rig) error {
 		return err
 	}
 	r.Claim(proof.AtMost("fleet ready with all groups, after the build", f.ReadyTime.Seconds(), 5, "s"))
-	if err := pause(ctx, r.Span(5*time.Second, time.Second)); err != nil { // idle
+	if err := retry.Sleep(ctx, r.Span(5*time.Second, time.Second)); err != nil { // idle
 		return err
 	}
 	sum, t, err := memory(ctx, f)

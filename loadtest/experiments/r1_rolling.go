@@ -7,6 +7,7 @@ import (
 	"slices"
 	"time"
 
+	"github.com/flotilla-dev/flotilla/internal/retry"
 	"github.com/flotilla-dev/flotilla/loadtest/chart"
 	"github.com/flotilla-dev/flotilla/loadtest/openloop"
 	"github.com/flotilla-dev/flotilla/loadtest/proof"
@@ -52,7 +53,7 @@ func under(ctx context.Context, f *rig.Fleet, quiet time.Duration, events ...eve
 	}()
 	var happened []timed
 	for _, e := range events {
-		if err = pause(ctx, quiet); err != nil {
+		if err = retry.Sleep(ctx, quiet); err != nil {
 			break
 		}
 		at := timed{name: e.name, begun: time.Since(begin)}
@@ -63,7 +64,7 @@ func under(ctx context.Context, f *rig.Fleet, quiet time.Duration, events ...eve
 		happened = append(happened, at)
 	}
 	if err == nil {
-		err = pause(ctx, quiet)
+		err = retry.Sleep(ctx, quiet)
 	}
 	stop()
 	result := <-results

@@ -7,6 +7,7 @@ import (
 	"math"
 	"time"
 
+	"github.com/flotilla-dev/flotilla/internal/retry"
 	"github.com/flotilla-dev/flotilla/loadtest/openloop"
 	"github.com/flotilla-dev/flotilla/loadtest/proof"
 	"github.com/flotilla-dev/flotilla/loadtest/rig"
@@ -95,7 +96,7 @@ func downDuring(ctx context.Context, addr string, quiet time.Duration, do func(c
 	}()
 	downs := make(chan time.Duration, 1)
 	go func() { downs <- watchDown(loadCtx, addr) }()
-	err = errors.Join(pause(ctx, quiet), do(ctx), pause(ctx, quiet))
+	err = errors.Join(retry.Sleep(ctx, quiet), do(ctx), retry.Sleep(ctx, quiet))
 	stop()
 	return <-results, <-downs, err
 }
@@ -106,7 +107,7 @@ func watchDown(ctx context.Context, addr string) time.Duration {
 	const every = 2 * time.Millisecond
 	var first, last time.Time
 	failing := false
-	for pause(ctx, every) == nil {
+	for retry.Sleep(ctx, every) == nil {
 		client, err := plain(addr)
 		if err != nil {
 			return 0

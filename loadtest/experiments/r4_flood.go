@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"time"
 
+	"github.com/flotilla-dev/flotilla/internal/retry"
 	"github.com/flotilla-dev/flotilla/loadtest/chart"
 	"github.com/flotilla-dev/flotilla/loadtest/openloop"
 	"github.com/flotilla-dev/flotilla/loadtest/proof"
@@ -73,7 +74,7 @@ func exact(ctx context.Context, r *proof.Report) error {
 			return err
 		}
 		// Replicas that share a limit find each other first.
-		if err := pause(ctx, 2*time.Second); err != nil {
+		if err := retry.Sleep(ctx, 2*time.Second); err != nil {
 			return err
 		}
 		f, err := flood(ctx, caches[:run.asked], 4*time.Second)
@@ -102,11 +103,11 @@ func withoutRedis(ctx context.Context, r *proof.Report) error {
 	if err != nil {
 		return err
 	}
-	if err := pause(ctx, 2*time.Second); err != nil { // they know of each other
+	if err := retry.Sleep(ctx, 2*time.Second); err != nil { // they know of each other
 		return err
 	}
 	redis.Kill()
-	if err := pause(ctx, 2*time.Second); err != nil { // and that Redis is away
+	if err := retry.Sleep(ctx, 2*time.Second); err != nil { // and that Redis is away
 		return err
 	}
 	f, err := flood(ctx, caches, 4*time.Second)

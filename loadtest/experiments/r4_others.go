@@ -7,6 +7,7 @@ import (
 	"sync"
 	"time"
 
+	"github.com/flotilla-dev/flotilla/internal/retry"
 	"github.com/flotilla-dev/flotilla/loadtest/chart"
 	"github.com/flotilla-dev/flotilla/loadtest/duel"
 	"github.com/flotilla-dev/flotilla/loadtest/openloop"
@@ -78,7 +79,7 @@ func polite(ctx context.Context, caches []*rig.Proc, span time.Duration, withFlo
 	var floodErr error
 	if withFlood {
 		wg.Go(func() { floodErr = rush(floodCtx, caches) })
-		if err := pause(ctx, time.Second); err != nil { // its burst is over
+		if err := retry.Sleep(ctx, time.Second); err != nil { // its burst is over
 			return duel.Sample{}, err
 		}
 	}

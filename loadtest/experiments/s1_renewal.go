@@ -10,6 +10,7 @@ import (
 	"sync"
 	"time"
 
+	"github.com/flotilla-dev/flotilla/internal/retry"
 	"github.com/flotilla-dev/flotilla/loadtest/openloop"
 	"github.com/flotilla-dev/flotilla/loadtest/proof"
 	"github.com/flotilla-dev/flotilla/loadtest/rig"
@@ -104,7 +105,7 @@ func (p *legacyPod) renewOften(ctx context.Context, quiet time.Duration) ([]time
 		return nil, err
 	}
 	for range renewalCount {
-		if err := pause(ctx, quiet); err != nil {
+		if err := retry.Sleep(ctx, quiet); err != nil {
 			return took, err
 		}
 		begin := time.Now()
@@ -116,7 +117,7 @@ func (p *legacyPod) renewOften(ctx context.Context, quiet time.Duration) ([]time
 			if time.Since(begin) > 30*time.Second {
 				return took, fmt.Errorf("renewal %d is not in use after 30 s", len(took)+1)
 			}
-			if err := pause(ctx, 10*time.Millisecond); err != nil {
+			if err := retry.Sleep(ctx, 10*time.Millisecond); err != nil {
 				return took, err
 			}
 			if now, err = p.shown(ctx); err != nil {

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"time"
 
+	"github.com/flotilla-dev/flotilla/internal/retry"
 	"github.com/flotilla-dev/flotilla/loadtest/openloop"
 	"github.com/flotilla-dev/flotilla/loadtest/proof"
 	"github.com/flotilla-dev/flotilla/loadtest/rig"
@@ -34,7 +35,7 @@ func appRestart(ctx context.Context, r *proof.Report) error {
 	}
 	longest := time.Duration(0)
 	for range restarts {
-		if err = pause(ctx, r.Span(time.Second, 200*time.Millisecond)); err != nil {
+		if err = retry.Sleep(ctx, r.Span(time.Second, 200*time.Millisecond)); err != nil {
 			break
 		}
 		begin := time.Now()
@@ -47,7 +48,7 @@ func appRestart(ctx context.Context, r *proof.Report) error {
 		longest = max(longest, time.Since(begin))
 	}
 	if err == nil {
-		err = pause(ctx, 200*time.Millisecond)
+		err = retry.Sleep(ctx, 200*time.Millisecond)
 	}
 	stop()
 	result := <-results

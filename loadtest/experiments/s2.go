@@ -12,6 +12,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/flotilla-dev/flotilla/internal/retry"
 	"github.com/flotilla-dev/flotilla/loadtest/proof"
 	"github.com/flotilla-dev/flotilla/loadtest/rig"
 )
@@ -141,7 +142,7 @@ func until(ctx context.Context, what string, so func() (bool, error)) error {
 		if time.Now().After(deadline) {
 			return fmt.Errorf("it never came to be that %s", what)
 		}
-		if err := pause(ctx, time.Millisecond); err != nil {
+		if err := retry.Sleep(ctx, time.Millisecond); err != nil {
 			return err
 		}
 	}

@@ -8,6 +8,7 @@ import (
 	"os"
 	"time"
 
+	"github.com/flotilla-dev/flotilla/internal/retry"
 	"github.com/flotilla-dev/flotilla/loadtest/hist"
 	"github.com/flotilla-dev/flotilla/loadtest/proof"
 	"github.com/flotilla-dev/flotilla/loadtest/rig"
@@ -38,7 +39,7 @@ func pushes(ctx context.Context, r *proof.Report) error {
 		}
 		visible.Record(time.Since(begin))
 		// Pushes must not fall into a rhythm with anything here.
-		if err := pause(ctx, rand.N(20*time.Millisecond)); err != nil {
+		if err := retry.Sleep(ctx, rand.N(20*time.Millisecond)); err != nil {
 			return err
 		}
 	}

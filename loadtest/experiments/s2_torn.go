@@ -10,6 +10,7 @@ import (
 	"sync/atomic"
 	"time"
 
+	"github.com/flotilla-dev/flotilla/internal/retry"
 	"github.com/flotilla-dev/flotilla/loadtest/proof"
 	"github.com/flotilla-dev/flotilla/loadtest/rig"
 )
@@ -119,7 +120,7 @@ func (c *configured) readAll(ctx context.Context, reads int) (files, pages, vers
 		if !wholePage(page) {
 			pages++
 		}
-		if err := pause(ctx, 200*time.Microsecond); err != nil {
+		if err := retry.Sleep(ctx, 200*time.Microsecond); err != nil {
 			return files, pages, versions, err
 		}
 	}

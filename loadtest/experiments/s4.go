@@ -11,6 +11,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/flotilla-dev/flotilla/internal/retry"
 	"github.com/flotilla-dev/flotilla/loadtest/proof"
 	"github.com/flotilla-dev/flotilla/loadtest/rig"
 )
@@ -149,7 +150,7 @@ func (r *released) await(ctx context.Context, client *http.Client, version int) 
 		if len(versions) > 0 && versions[0] == want {
 			return nil
 		}
-		if err := pause(ctx, 5*time.Millisecond); err != nil {
+		if err := retry.Sleep(ctx, 5*time.Millisecond); err != nil {
 			return fmt.Errorf("version %d is not served: %w", version, err)
 		}
 	}

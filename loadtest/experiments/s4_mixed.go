@@ -9,6 +9,7 @@ import (
 	"sync"
 	"time"
 
+	"github.com/flotilla-dev/flotilla/internal/retry"
 	"github.com/flotilla-dev/flotilla/loadtest/proof"
 	"github.com/flotilla-dev/flotilla/loadtest/rig"
 )
@@ -81,7 +82,7 @@ func mixed(ctx context.Context, r *proof.Report) error {
 	var readers sync.WaitGroup
 	for range 2 {
 		readers.Go(func() {
-			for pause(reading, time.Millisecond) == nil {
+			for retry.Sleep(reading, time.Millisecond) == nil {
 				versions, revision, err := s.page(ctx, client)
 				seen.saw(versions, revision, err)
 			}
@@ -118,7 +119,7 @@ func (r *released) pushAll(ctx context.Context, client *http.Client, n int) erro
 
 // carelessly reads the parts through the link, each anew, and counts the mixes.
 func (r *released) carelessly(ctx context.Context) (mixes int) {
-	for pause(ctx, time.Millisecond) == nil {
+	for retry.Sleep(ctx, time.Millisecond) == nil {
 		seen := map[string]bool{}
 		for _, name := range parts {
 			text, err := os.ReadFile(filepath.Join(r.root, "current", name))

@@ -9,6 +9,7 @@ import (
 	"syscall"
 	"time"
 
+	"github.com/flotilla-dev/flotilla/internal/retry"
 	"github.com/flotilla-dev/flotilla/loadtest/machine"
 	"github.com/flotilla-dev/flotilla/loadtest/proof"
 	"github.com/flotilla-dev/flotilla/loadtest/rig"
@@ -26,7 +27,7 @@ func footprint(ctx context.Context, r *proof.Report) error {
 	if err != nil {
 		return err
 	}
-	if err := pause(ctx, r.Span(5*time.Second, time.Second)); err != nil { // idle
+	if err := retry.Sleep(ctx, r.Span(5*time.Second, time.Second)); err != nil { // idle
 		return err
 	}
 	s, err := f.Status(ctx)

@@ -14,6 +14,8 @@ import (
 	"strconv"
 	"strings"
 	"time"
+
+	"github.com/flotilla-dev/flotilla/internal/retry"
 )
 
 // searchDocument is a document as the API of search has it.
@@ -268,7 +270,7 @@ func (c *searchClient) settle(ctx context.Context, least epochs) error {
 		if err == nil && a.status >= 400 && a.status < 500 {
 			return fmt.Errorf("search for what has been written: status %d", a.status)
 		}
-		if waiting := pause(ctx, 200*time.Millisecond); waiting != nil {
+		if waiting := retry.Sleep(ctx, 200*time.Millisecond); waiting != nil {
 			return fmt.Errorf("the leaves do not reach %s: status %d, %v", least, a.status, err)
 		}
 	}

@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/flotilla-dev/flotilla/internal/await"
+	"github.com/flotilla-dev/flotilla/internal/retry"
 	"github.com/flotilla-dev/flotilla/loadtest/openloop"
 	"github.com/flotilla-dev/flotilla/loadtest/rig"
 )
@@ -104,7 +105,7 @@ func (s *searchRig) losesReplicas(t *testing.T, run identityRun) {
 			t.Fatal(err)
 		}
 	}
-	if err := pause(t.Context(), time.Second); err != nil { // of load on what has come back
+	if err := retry.Sleep(t.Context(), time.Second); err != nil { // of load on what has come back
 		t.Fatal(err)
 	}
 	stop()

@@ -7,6 +7,7 @@ import (
 	"syscall"
 	"time"
 
+	"github.com/flotilla-dev/flotilla/internal/retry"
 	"github.com/flotilla-dev/flotilla/loadtest/proof"
 	"github.com/flotilla-dev/flotilla/loadtest/rig"
 )
@@ -111,7 +112,7 @@ func live(ctx context.Context, t trouble, w *watching, span time.Duration, ambas
 				return 0, err
 			}
 		}
-		if err := pause(ctx, s.then); err != nil {
+		if err := retry.Sleep(ctx, s.then); err != nil {
 			return 0, err
 		}
 	}
@@ -119,7 +120,7 @@ func live(ctx context.Context, t trouble, w *watching, span time.Duration, ambas
 		return 0, err
 	}
 	w.phase("back")
-	return back, pause(ctx, time.Second)
+	return back, retry.Sleep(ctx, time.Second)
 }
 
 func reportFault(r *proof.Report, t trouble, w *watching, span, back time.Duration) error {

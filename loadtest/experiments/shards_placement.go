@@ -7,6 +7,7 @@ import (
 	"slices"
 	"time"
 
+	"github.com/flotilla-dev/flotilla/internal/retry"
 	"github.com/flotilla-dev/flotilla/loadtest/proof"
 	"github.com/flotilla-dev/flotilla/loadtest/rig"
 )
@@ -55,7 +56,7 @@ func samePlacement(a ambassador) func(context.Context, *proof.Report) error {
 			return err
 		}
 		r.Log("waiting until the server is tried again")
-		if err := pause(ctx, retryMillis*time.Millisecond+time.Second); err != nil {
+		if err := retry.Sleep(ctx, retryMillis*time.Millisecond+time.Second); err != nil {
 			return err
 		}
 		return t.count(ctx, r, "the server back")

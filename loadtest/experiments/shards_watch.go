@@ -5,6 +5,8 @@ import (
 	"slices"
 	"sync"
 	"time"
+
+	"github.com/flotilla-dev/flotilla/internal/retry"
 )
 
 // watching is clients that ask for keys of two groups, and what they met.
@@ -55,7 +57,7 @@ func (w *watching) client(ctx context.Context, dial func(context.Context) (keepe
 		w.mu.Lock()
 		w.samples = append(w.samples, watched{group, w.now, time.Since(began), failed})
 		w.mu.Unlock()
-		if pause(ctx, time.Millisecond) != nil {
+		if retry.Sleep(ctx, time.Millisecond) != nil {
 			return nil
 		}
 	}

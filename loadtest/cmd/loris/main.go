@@ -22,6 +22,8 @@ import (
 	"sync/atomic"
 	"syscall"
 	"time"
+
+	"github.com/flotilla-dev/flotilla/internal/retry"
 )
 
 type attack struct {
@@ -78,28 +80,19 @@ func (a *attack) run(ctx context.Context) {
 			// Spread over two seconds: the attack is to hold connections, not to be
 			// a flood of handshakes.
 			wait := time.Duration(i) * 2 * time.Second / time.Duration(a.n)
-			for pause(ctx, wait) {
+			for retry.Sleep(ctx, wait) == nil {
 				a.hold(ctx, from)
 				wait = 100 * time.Millisecond
 			}
 		})
 	}
 	for range 140 { // seven seconds
-		if !pause(ctx, 50*time.Millisecond) || a.held.Load() >= int64(a.n)*95/100 {
+		if retry.Sleep(ctx, 50*time.Millisecond) != nil || a.held.Load() >= int64(a.n)*95/100 {
 			break
 		}
 	}
 	fmt.Println("holding", a.held.Load())
 	wg.Wait()
-}
-
-func pause(ctx context.Context, d time.Duration) bool {
-	select {
-	case <-ctx.Done():
-		return false
-	case <-time.After(d):
-		return true
-	}
 }
 
 // hold keeps one connection as long as the server bears it.
@@ -120,7 +113,7 @@ func (a *attack) hold(ctx context.Context, from net.IP) {
 		return
 	}
 	for {
-		if _, err := conn.Write([]byte("a")); err != nil || !pause(ctx, time.Second) {
+		if _, err := conn.Write([]byte("a")); err != nil || retry.Sleep(ctx, time.Second) != nil {
 			return
 		}
 	}

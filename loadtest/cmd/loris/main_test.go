@@ -7,6 +7,7 @@ import (
 
 	"go.uber.org/goleak"
 
+	"github.com/flotilla-dev/flotilla/internal/await"
 	"github.com/flotilla-dev/flotilla/internal/certs/certstest"
 )
 
@@ -25,8 +26,7 @@ func TestTheAttackHoldsItsConnectionsUntilItIsTold(t *testing.T) {
 	ctx, cancel := context.WithCancel(t.Context())
 	done := make(chan struct{})
 	go func() { defer close(done); a.run(ctx) }()
-	for a.most.Load() < 20 && pause(ctx, 1e6) {
-	}
+	await.That(t, "all connections are held", func() bool { return a.most.Load() == 20 })
 	cancel()
 	<-done
 	if a.most.Load() != 20 || a.held.Load() != 0 {

@@ -10,6 +10,7 @@ import (
 
 	"github.com/flotilla-dev/flotilla/infra/local/internal/supervise"
 	"github.com/flotilla-dev/flotilla/infra/local/internal/topology"
+	"github.com/flotilla-dev/flotilla/internal/retry"
 )
 
 // signals that may be sent, by name.
@@ -95,7 +96,7 @@ func (f *Fleet) Restart(ctx context.Context, name string, say func(string)) erro
 	}
 	for i, m := range members {
 		if i > 0 {
-			if err := wait(ctx, f.cfg.Settle); err != nil {
+			if err := retry.Sleep(ctx, f.cfg.Settle); err != nil {
 				return err
 			}
 		}
@@ -233,15 +234,4 @@ func (f *Fleet) takeTurn(ctx context.Context) (turn context.Context, release fun
 		cancel(nil)
 		<-f.turn
 	}, nil
-}
-
-func wait(ctx context.Context, d time.Duration) error {
-	timer := time.NewTimer(d)
-	defer timer.Stop()
-	select {
-	case <-timer.C:
-		return nil
-	case <-ctx.Done():
-		return context.Cause(ctx)
-	}
 }
