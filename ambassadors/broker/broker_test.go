@@ -23,6 +23,7 @@ import (
 	"go.uber.org/goleak"
 
 	"github.com/flotilla-dev/flotilla/ambassadors/broker/binding"
+	"github.com/flotilla-dev/flotilla/internal/atomicfile"
 	"github.com/flotilla-dev/flotilla/internal/config"
 	"github.com/flotilla-dev/flotilla/internal/nettest"
 	"github.com/flotilla-dev/flotilla/internal/process"
@@ -50,10 +51,7 @@ func start(t *testing.T, environ map[string]string) running {
 // aim writes a target file.
 func aim(t *testing.T, path string, addresses ...string) {
 	t.Helper()
-	if err := os.WriteFile(path+".new", []byte(strings.Join(addresses, "\n")+"\n"), 0o600); err != nil {
-		t.Fatal(err)
-	}
-	if err := os.Rename(path+".new", path); err != nil {
+	if err := atomicfile.Write(path, []byte(strings.Join(addresses, "\n")+"\n"), 0o600); err != nil {
 		t.Fatal(err)
 	}
 }

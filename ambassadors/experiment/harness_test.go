@@ -7,7 +7,6 @@ import (
 	"io"
 	"net/http"
 	"net/http/httptest"
-	"os"
 	"path/filepath"
 	"strings"
 	"sync"
@@ -17,6 +16,7 @@ import (
 	"go.uber.org/goleak"
 
 	"github.com/flotilla-dev/flotilla/ambassadors/experiment/plan"
+	"github.com/flotilla-dev/flotilla/internal/atomicfile"
 	"github.com/flotilla-dev/flotilla/internal/process/processtest"
 
 	"github.com/flotilla-dev/flotilla/internal/await"
@@ -97,10 +97,7 @@ func start(t testing.TB, production, file string, env map[string]string) *world 
 // write replaces the file as a sidecar does.
 func (w *world) write(text string) {
 	w.t.Helper()
-	if err := os.WriteFile(w.file+".new", []byte(text), 0o644); err != nil {
-		w.t.Fatal(err)
-	}
-	if err := os.Rename(w.file+".new", w.file); err != nil {
+	if err := atomicfile.Write(w.file, []byte(text), 0o644); err != nil {
 		w.t.Fatal(err)
 	}
 }

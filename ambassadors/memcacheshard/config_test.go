@@ -3,12 +3,12 @@ package memcacheshard
 import (
 	"context"
 	"fmt"
-	"os"
 	"path/filepath"
 	"strings"
 	"testing"
 
 	"github.com/flotilla-dev/flotilla/ambassadors/memcacheshard/memtest"
+	"github.com/flotilla-dev/flotilla/internal/atomicfile"
 	"github.com/flotilla-dev/flotilla/internal/process"
 
 	"github.com/flotilla-dev/flotilla/internal/await"
@@ -32,10 +32,7 @@ func write(t *testing.T, name, text string) string {
 	if name == "" {
 		name = filepath.Join(t.TempDir(), "file")
 	}
-	if err := os.WriteFile(name+".new", []byte(text), 0o600); err != nil {
-		t.Fatal(err)
-	}
-	if err := os.Rename(name+".new", name); err != nil {
+	if err := atomicfile.Write(name, []byte(text), 0o600); err != nil {
 		t.Fatal(err)
 	}
 	return name

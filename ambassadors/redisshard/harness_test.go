@@ -8,7 +8,6 @@ import (
 	"maps"
 	"net"
 	"net/http"
-	"os"
 	"path/filepath"
 	"strings"
 	"sync"
@@ -20,6 +19,7 @@ import (
 	"go.uber.org/goleak"
 
 	"github.com/flotilla-dev/flotilla/ambassadors/redisshard/resp"
+	"github.com/flotilla-dev/flotilla/internal/atomicfile"
 	"github.com/flotilla-dev/flotilla/internal/process/processtest"
 )
 
@@ -288,10 +288,7 @@ func writeFile(t *testing.T, name, text string) string {
 	if !filepath.IsAbs(name) {
 		path = filepath.Join(t.TempDir(), name)
 	}
-	if err := os.WriteFile(path+".new", []byte(text), 0o600); err != nil {
-		t.Fatal(err)
-	}
-	if err := os.Rename(path+".new", path); err != nil {
+	if err := atomicfile.Write(path, []byte(text), 0o600); err != nil {
 		t.Fatal(err)
 	}
 	return path

@@ -9,6 +9,8 @@ import (
 	"path/filepath"
 	"strings"
 	"syscall"
+
+	"github.com/flotilla-dev/flotilla/internal/atomicfile"
 )
 
 // Dir stores bundles in a directory. The authorities lie in it as ca.crt,
@@ -96,32 +98,11 @@ func (d Dir) Save(_ context.Context, name string, b Bundle) error {
 		if err := os.MkdirAll(filepath.Dir(path), 0o755); err != nil {
 			return err
 		}
-		if err := replace(path, *f.content, f.mode); err != nil {
+		if err := atomicfile.WriteDurable(path, *f.content, f.mode); err != nil {
 			return err
 		}
 	}
 	return nil
-}
-
-// replace writes a file beside path and renames it over path. CreateTemp makes
-// it with mode 0600, so a key is at no moment readable by others.
-func replace(path string, content []byte, mode fs.FileMode) error {
-	tmp, err := os.CreateTemp(filepath.Dir(path), ".new-*")
-	if err != nil {
-		return err
-	}
-	defer os.Remove(tmp.Name()) // of no effect once it is renamed
-	_, err = tmp.Write(content)
-	if err == nil {
-		err = tmp.Chmod(mode)
-	}
-	if err == nil {
-		err = tmp.Sync()
-	}
-	if err := errors.Join(err, tmp.Close()); err != nil {
-		return fmt.Errorf("write %s: %w", path, err)
-	}
-	return os.Rename(tmp.Name(), path)
 }
 
 // Lock keeps other processes that call Lock out of the directory until unlock

@@ -162,7 +162,7 @@ func TestKeysAreLockedUp(t *testing.T) {
 			t.Errorf("%s has mode %v", key, info.Mode())
 		}
 	}
-	leftovers, _ := filepath.Glob(filepath.Join(dir, "*", ".new-*"))
+	leftovers, _ := filepath.Glob(filepath.Join(dir, "*", ".*.tmp"))
 	if len(leftovers) > 0 {
 		t.Errorf("temporary files are left: %v", leftovers)
 	}

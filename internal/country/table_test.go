@@ -12,6 +12,8 @@ import (
 
 	"go.uber.org/goleak"
 	"pgregory.net/rapid"
+
+	"github.com/flotilla-dev/flotilla/internal/atomicfile"
 )
 
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
@@ -175,10 +177,7 @@ func TestAFileIsFollowedAndABrokenOneIsRefusedAsAWhole(t *testing.T) {
 	file := filepath.Join(t.TempDir(), "countries.csv")
 	write := func(text string) {
 		t.Helper()
-		if err := os.WriteFile(file+".new", []byte(text), 0o600); err != nil {
-			t.Fatal(err)
-		}
-		if err := os.Rename(file+".new", file); err != nil {
+		if err := atomicfile.Write(file, []byte(text), 0o600); err != nil {
 			t.Fatal(err)
 		}
 	}

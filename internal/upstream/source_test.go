@@ -7,15 +7,14 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
+
+	"github.com/flotilla-dev/flotilla/internal/atomicfile"
 )
 
 // replaceFile replaces path atomically.
 func replaceFile(t testing.TB, path, content string) {
 	t.Helper()
-	if err := os.WriteFile(path+".new", []byte(content), 0o600); err != nil {
-		t.Fatal(err)
-	}
-	if err := os.Rename(path+".new", path); err != nil {
+	if err := atomicfile.Write(path, []byte(content), 0o600); err != nil {
 		t.Fatal(err)
 	}
 }

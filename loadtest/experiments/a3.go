@@ -4,12 +4,12 @@ import (
 	"context"
 	"database/sql"
 	"fmt"
-	"os"
 	"path/filepath"
 	"time"
 
 	"github.com/go-sql-driver/mysql"
 
+	"github.com/flotilla-dev/flotilla/internal/atomicfile"
 	"github.com/flotilla-dev/flotilla/loadtest/proof"
 	"github.com/flotilla-dev/flotilla/loadtest/rig"
 )
@@ -51,10 +51,7 @@ func brokered(ctx context.Context, g *rig.Rig, name string, env map[string]strin
 
 // aim writes a target file, as a whole.
 func aim(file string, address string) error {
-	if err := os.WriteFile(file+".new", []byte(address+"\n"), 0o644); err != nil {
-		return err
-	}
-	return os.Rename(file+".new", file)
+	return atomicfile.Write(file, []byte(address+"\n"), 0o644)
 }
 
 // database opens a pool at an address, with the driver as it comes.

@@ -2,11 +2,10 @@ package experiments
 
 import (
 	"context"
-	"fmt"
-	"os"
 	"path/filepath"
 	"strings"
 
+	"github.com/flotilla-dev/flotilla/internal/atomicfile"
 	"github.com/flotilla-dev/flotilla/loadtest/proof"
 	"github.com/flotilla-dev/flotilla/loadtest/rig"
 )
@@ -44,10 +43,7 @@ func splitter(ctx context.Context, g *rig.Rig, name, production, file string, en
 
 // write replaces the file at once, as a sidecar does.
 func (a *armed) write(text string) error {
-	if err := os.WriteFile(a.file+".new", []byte(text), 0o644); err != nil {
-		return fmt.Errorf("file of experiments: %w", err)
-	}
-	return os.Rename(a.file+".new", a.file)
+	return atomicfile.Write(a.file, []byte(text), 0o644)
 }
 
 // next is a file with one experiment, and what else is to be said of it.

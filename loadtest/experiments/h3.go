@@ -3,10 +3,10 @@ package experiments
 import (
 	"context"
 	"fmt"
-	"os"
 	"path/filepath"
 	"strings"
 
+	"github.com/flotilla-dev/flotilla/internal/atomicfile"
 	"github.com/flotilla-dev/flotilla/loadtest/proof"
 	"github.com/flotilla-dev/flotilla/loadtest/rig"
 )
@@ -48,8 +48,5 @@ func shardproxyBefore(ctx context.Context, g *rig.Rig, name string, shards []str
 
 // write replaces the file at once, as a sidecar does.
 func (s *sharder) write(shards []string) error {
-	if err := os.WriteFile(s.file+".new", []byte("shards:\n"+strings.Join(shards, "")), 0o644); err != nil {
-		return fmt.Errorf("file of shards: %w", err)
-	}
-	return os.Rename(s.file+".new", s.file)
+	return atomicfile.Write(s.file, []byte("shards:\n"+strings.Join(shards, "")), 0o644)
 }

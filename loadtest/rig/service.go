@@ -10,6 +10,8 @@ import (
 	"path/filepath"
 	"strings"
 	"text/template"
+
+	"github.com/flotilla-dev/flotilla/internal/atomicfile"
 )
 
 // Service starts a program of the tree under an instance name, on free ports of
@@ -68,11 +70,7 @@ func (g *Rig) Endpoints(name string, members ...*Proc) (string, error) {
 		fmt.Fprintln(&text, p.Spec.Name, p.Data, p.Admin)
 	}
 	path := filepath.Join(g.Dir, name+".endpoints")
-	fresh := path + ".new"
-	if err := os.WriteFile(fresh, []byte(text.String()), 0o644); err != nil {
-		return "", fmt.Errorf("endpoints: %w", err)
-	}
-	return "file:" + path, os.Rename(fresh, path)
+	return "file:" + path, atomicfile.Write(path, []byte(text.String()), 0o644)
 }
 
 // DictionaryData is the URL of the committed data.

@@ -4,12 +4,12 @@ import (
 	"crypto/tls"
 	"fmt"
 	"io"
-	"os"
 	"path/filepath"
 	"strings"
 	"testing"
 	"time"
 
+	"github.com/flotilla-dev/flotilla/internal/atomicfile"
 	"github.com/flotilla-dev/flotilla/internal/await"
 )
 
@@ -42,8 +42,7 @@ func TestEdgesThatShareASecretResumeEachOthersSessions(t *testing.T) {
 	t.Parallel()
 	secret := filepath.Join(t.TempDir(), "tickets")
 	write := func(text string) {
-		check(t, os.WriteFile(secret+".new", []byte(text), 0o600))
-		check(t, os.Rename(secret+".new", secret))
+		check(t, atomicfile.Write(secret, []byte(text), 0o600))
 	}
 	write(strings.Repeat("a", 32))
 	app := backend(t, echoName("app"))

@@ -8,7 +8,6 @@ import (
 	"net/http"
 	"net/http/httptest"
 	"net/url"
-	"os"
 	"path/filepath"
 	"strconv"
 	"strings"
@@ -19,6 +18,7 @@ import (
 
 	"go.uber.org/goleak"
 
+	"github.com/flotilla-dev/flotilla/internal/atomicfile"
 	"github.com/flotilla-dev/flotilla/internal/await"
 	"github.com/flotilla-dev/flotilla/internal/httpclient"
 	"github.com/flotilla-dev/flotilla/internal/problem"
@@ -308,10 +308,7 @@ func startRoot(t testing.TB, c *corpus, env map[string]string) *testRoot {
 
 func write(t testing.TB, file, text string) {
 	t.Helper()
-	if err := os.WriteFile(file+".new", []byte(text), 0o600); err != nil {
-		t.Fatal(err)
-	}
-	if err := os.Rename(file+".new", file); err != nil {
+	if err := atomicfile.Write(file, []byte(text), 0o600); err != nil {
 		t.Fatal(err)
 	}
 }

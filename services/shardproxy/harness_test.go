@@ -9,7 +9,6 @@ import (
 	"net"
 	"net/http"
 	"net/http/httptest"
-	"os"
 	"path/filepath"
 	"strings"
 	"sync/atomic"
@@ -18,6 +17,7 @@ import (
 
 	"go.uber.org/goleak"
 
+	"github.com/flotilla-dev/flotilla/internal/atomicfile"
 	"github.com/flotilla-dev/flotilla/internal/process/processtest"
 	"github.com/flotilla-dev/flotilla/services/shardproxy/layout"
 )
@@ -121,10 +121,7 @@ func (w *world) write(text string) {
 	if !strings.Contains(text, "shards:") {
 		text = "shards:\n" + text
 	}
-	if err := os.WriteFile(w.file+".new", []byte(text), 0o600); err != nil {
-		w.t.Fatal(err)
-	}
-	if err := os.Rename(w.file+".new", w.file); err != nil {
+	if err := atomicfile.Write(w.file, []byte(text), 0o600); err != nil {
 		w.t.Fatal(err)
 	}
 }

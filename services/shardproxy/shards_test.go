@@ -7,7 +7,6 @@ import (
 	"net/http"
 	"net/http/httptest"
 	"net/url"
-	"os"
 	"path/filepath"
 	"strings"
 	"sync"
@@ -15,6 +14,7 @@ import (
 	"syscall"
 	"testing"
 
+	"github.com/flotilla-dev/flotilla/internal/atomicfile"
 	"github.com/flotilla-dev/flotilla/internal/process/processtest"
 	"github.com/flotilla-dev/flotilla/internal/sharding"
 	"github.com/flotilla-dev/flotilla/services/shardproxy/layout"
@@ -512,10 +512,7 @@ func TestCountriesAreFollowedAndABrokenFileChangesNothing(t *testing.T) {
 	file := filepath.Join(t.TempDir(), "countries.csv")
 	write := func(content string) {
 		t.Helper()
-		if err := os.WriteFile(file+".new", []byte(content), 0o600); err != nil {
-			t.Fatal(err)
-		}
-		if err := os.Rename(file+".new", file); err != nil {
+		if err := atomicfile.Write(file, []byte(content), 0o600); err != nil {
 			t.Fatal(err)
 		}
 	}

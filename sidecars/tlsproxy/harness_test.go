@@ -16,7 +16,6 @@ import (
 	"net"
 	"net/http"
 	"net/http/httptest"
-	"os"
 	"path/filepath"
 	"strings"
 	"testing"
@@ -24,6 +23,7 @@ import (
 
 	"go.uber.org/goleak"
 
+	"github.com/flotilla-dev/flotilla/internal/atomicfile"
 	"github.com/flotilla-dev/flotilla/internal/process"
 )
 
@@ -83,11 +83,7 @@ func (a *authority) renew() *big.Int {
 
 func (a *authority) replace(name, kind string, der []byte) {
 	a.Helper()
-	fresh := filepath.Join(a.dir, name+".new")
-	if err := os.WriteFile(fresh, pem.EncodeToMemory(&pem.Block{Type: kind, Bytes: der}), 0o600); err != nil {
-		a.Fatal(err)
-	}
-	if err := os.Rename(fresh, filepath.Join(a.dir, name)); err != nil {
+	if err := atomicfile.Write(filepath.Join(a.dir, name), pem.EncodeToMemory(&pem.Block{Type: kind, Bytes: der}), 0o600); err != nil {
 		a.Fatal(err)
 	}
 }

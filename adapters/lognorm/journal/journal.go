@@ -18,6 +18,7 @@ import (
 	"sync"
 
 	"github.com/flotilla-dev/flotilla/adapters/lognorm/follow"
+	"github.com/flotilla-dev/flotilla/internal/atomicfile"
 )
 
 // Journal is the state of all sources. It is safe for concurrent use.
@@ -190,7 +191,9 @@ func (j *Journal) Save(clean bool) error {
 	if err != nil {
 		return fmt.Errorf("save state: %w", err)
 	}
-	if err := replace(j.path, content); err != nil {
+	// Not synced: the end of the process does not need it, and an older state
+	// after a loss of power repeats lines and loses none.
+	if err := atomicfile.Write(j.path, content, 0o600); err != nil {
 		return fmt.Errorf("save state: %w", err)
 	}
 	return nil
@@ -209,17 +212,6 @@ func (j *Journal) document(clean bool) document {
 		d.Sources[name] = doc
 	}
 	return d
-}
-
-// replace puts a new file in the place of an old one. It is not synced: the end
-// of the process does not need it, and an older state after a loss of power
-// repeats lines and loses none.
-func replace(path string, content []byte) error {
-	fresh := path + ".new"
-	if err := os.WriteFile(fresh, content, 0o600); err != nil {
-		return err
-	}
-	return os.Rename(fresh, path)
 }
 
 // Close gives the file free.

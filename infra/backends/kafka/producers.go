@@ -17,6 +17,8 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+
+	"github.com/flotilla-dev/flotilla/internal/atomicfile"
 )
 
 // A producer sends a batch again when its answer was lost, under the same sequence number, and the broker knows by that number that it has
@@ -51,7 +53,7 @@ func recoverProducers(dir string) error {
 	if err != nil {
 		return err
 	}
-	return replace(filepath.Join(dir, "seq_windows.json"), text)
+	return atomicfile.Write(filepath.Join(dir, "seq_windows.json"), text, 0o600)
 }
 
 // A window is the last batches of a producer in a partition, as kfake keeps it.
@@ -226,7 +228,7 @@ func rememberIDs(file string, windows []*window) error {
 	if err != nil || bytes.Equal(all, raw) {
 		return err
 	}
-	return replace(file, all)
+	return atomicfile.Write(file, all, 0o600)
 }
 
 // addIdentities keeps what is whole, and adds what is missing: a producer that was not sure of an answer takes the next epoch by itself.
@@ -280,13 +282,4 @@ func appendIdentity(to []byte, i identity) ([]byte, error) {
 	to = binary.LittleEndian.AppendUint32(to, uint32(len(summed)))
 	to = binary.LittleEndian.AppendUint32(to, crc32.Checksum(summed, castagnoli))
 	return append(to, summed...), nil
-}
-
-// replace writes a file as a whole, or not at all.
-func replace(file string, content []byte) error {
-	next := file + ".tmp" // which kfake takes away where it is left
-	if err := os.WriteFile(next, content, 0o600); err != nil {
-		return err
-	}
-	return os.Rename(next, file)
 }

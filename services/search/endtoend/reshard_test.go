@@ -19,6 +19,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/flotilla-dev/flotilla/internal/atomicfile"
 	"github.com/flotilla-dev/flotilla/internal/await"
 	"github.com/flotilla-dev/flotilla/internal/kafkatest"
 	"github.com/flotilla-dev/flotilla/internal/nettest"
@@ -111,10 +112,7 @@ func moving(section string) string {
 // lay writes the layout file, as a whole.
 func (m *move) lay(text string) {
 	m.t.Helper()
-	if err := os.WriteFile(m.layout+".new", []byte(text), 0o600); err != nil {
-		m.t.Fatal(err)
-	}
-	if err := os.Rename(m.layout+".new", m.layout); err != nil {
+	if err := atomicfile.Write(m.layout, []byte(text), 0o600); err != nil {
 		m.t.Fatal(err)
 	}
 }

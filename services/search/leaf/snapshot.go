@@ -14,6 +14,7 @@ import (
 	"path/filepath"
 	"time"
 
+	"github.com/flotilla-dev/flotilla/internal/atomicfile"
 	"github.com/flotilla-dev/flotilla/services/search/document"
 	"github.com/flotilla-dev/flotilla/services/search/index"
 )
@@ -61,7 +62,7 @@ func writeSnapshot(dir string, h header, view *index.View) error {
 	if err := os.Rename(f.Name(), path); err != nil {
 		return err
 	}
-	return syncDir(dir)
+	return atomicfile.SyncDir(dir)
 }
 
 func fillSnapshot(f io.Writer, h header, view *index.View) error {
@@ -215,13 +216,4 @@ func (s *summed) end() error {
 		return errors.New("there is more than a snapshot")
 	}
 	return nil
-}
-
-// syncDir makes a new name in a folder durable.
-func syncDir(dir string) error {
-	d, err := os.Open(dir)
-	if err != nil {
-		return err
-	}
-	return errors.Join(d.Sync(), d.Close())
 }

@@ -12,6 +12,7 @@ import (
 	"syscall"
 
 	"github.com/flotilla-dev/flotilla/internal/api"
+	"github.com/flotilla-dev/flotilla/internal/atomicfile"
 	"github.com/flotilla-dev/flotilla/internal/config"
 	"github.com/flotilla-dev/flotilla/internal/process"
 )
@@ -139,12 +140,8 @@ func (a *application) writePID() error {
 	if a.cfg.PIDFile == "" {
 		return nil
 	}
-	fresh := a.cfg.PIDFile + ".new"
-	if err := os.WriteFile(fresh, []byte(strconv.Itoa(os.Getpid())+"\n"), 0o644); err != nil {
-		return fmt.Errorf("write LEGACY_PID_FILE: %w", err)
-	}
-	if err := os.Rename(fresh, a.cfg.PIDFile); err != nil {
-		return fmt.Errorf("write LEGACY_PID_FILE: %w", err)
+	if err := atomicfile.Write(a.cfg.PIDFile, []byte(strconv.Itoa(os.Getpid())+"\n"), 0o644); err != nil {
+		return fmt.Errorf("LEGACY_PID_FILE: %w", err)
 	}
 	return nil
 }

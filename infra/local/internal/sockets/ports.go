@@ -14,8 +14,8 @@ import (
 	"sync"
 
 	"github.com/flotilla-dev/flotilla/infra/local/internal/proc"
-	"github.com/flotilla-dev/flotilla/infra/local/internal/state"
 	"github.com/flotilla-dev/flotilla/infra/local/internal/topology"
+	"github.com/flotilla-dev/flotilla/internal/atomicfile"
 )
 
 // Ports remembers which process has which ports, in a file, so that a process
@@ -76,7 +76,7 @@ func (p *Ports) Pair(name string) (topology.Pair, error) {
 	if err != nil {
 		return pair, err
 	}
-	return pair, state.Replace(p.file, append(content, '\n'), 0o600)
+	return pair, atomicfile.Write(p.file, append(content, '\n'), 0o600)
 }
 
 // next finds a free port, from a random one on, so that two fleets that start

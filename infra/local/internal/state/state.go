@@ -17,6 +17,7 @@ import (
 	"time"
 
 	"github.com/flotilla-dev/flotilla/infra/local/internal/proc"
+	"github.com/flotilla-dev/flotilla/internal/atomicfile"
 )
 
 // Fleet is the content of fleet.json.
@@ -60,7 +61,7 @@ func Write(dir string, f Fleet) error {
 	if err != nil {
 		return err
 	}
-	return Replace(filepath.Join(dir, fleetFile), append(content, '\n'), 0o600)
+	return atomicfile.Write(filepath.Join(dir, fleetFile), append(content, '\n'), 0o600)
 }
 
 // Read reads fleet.json. Without one the fleet is down.
@@ -89,24 +90,7 @@ func Endpoints(dir, service string, processes []Process) error {
 	if err := os.MkdirAll(filepath.Dir(path), 0o700); err != nil {
 		return err
 	}
-	return Replace(path, []byte(text.String()), 0o600)
-}
-
-// Replace writes a file beside path and renames it over path.
-func Replace(path string, content []byte, mode fs.FileMode) error {
-	tmp, err := os.CreateTemp(filepath.Dir(path), ".new-*")
-	if err != nil {
-		return err
-	}
-	defer os.Remove(tmp.Name()) // of no effect once it is renamed
-	_, err = tmp.Write(content)
-	if err == nil {
-		err = tmp.Chmod(mode)
-	}
-	if err := errors.Join(err, tmp.Close()); err != nil {
-		return fmt.Errorf("write %s: %w", path, err)
-	}
-	return os.Rename(tmp.Name(), path)
+	return atomicfile.Write(path, []byte(text.String()), 0o600)
 }
 
 // Clean ends what a runner that was killed has left behind, and says what that

@@ -44,22 +44,6 @@ func TestWhereThereIsNoRecordTheFleetIsDown(t *testing.T) {
 	}
 }
 
-func TestAFileThatCannotBeReplacedStaysAsItIs(t *testing.T) {
-	t.Parallel()
-	dir := t.TempDir()
-	path := filepath.Join(dir, "sub") // a directory that is not empty: rename fails
-	if err := os.MkdirAll(filepath.Join(path, "x"), 0o700); err != nil {
-		t.Fatal(err)
-	}
-	if err := Replace(path, []byte("new"), 0o600); err == nil {
-		t.Error("a directory was replaced by a file")
-	}
-	left, err := filepath.Glob(filepath.Join(dir, ".new-*"))
-	if err != nil || len(left) > 0 {
-		t.Errorf("%v is left", left)
-	}
-}
-
 func TestTheEndOfARunnerIsAwaited(t *testing.T) {
 	t.Parallel()
 	dir := t.TempDir()

@@ -1,7 +1,6 @@
 package main
 
 import (
-	"bytes"
 	"crypto/ed25519"
 	"crypto/rand"
 	"crypto/x509"
@@ -16,6 +15,8 @@ import (
 	"time"
 
 	"github.com/golang-jwt/jwt/v5"
+
+	"github.com/flotilla-dev/flotilla/internal/atomicfile"
 )
 
 const usage = `usage:
@@ -73,7 +74,7 @@ func keys(args []string, out io.Writer) error {
 		pubPEM = append(pubPEM, pem.EncodeToMemory(block)...)
 	}
 	// First the public key: whoever signs with the new one must be believed already.
-	if err := errors.Join(replace(public, pubPEM, 0o644), replace(private, keyPEM, 0o600)); err != nil {
+	if err := errors.Join(atomicfile.Write(public, pubPEM, 0o644), atomicfile.Write(private, keyPEM, 0o600)); err != nil {
 		return err
 	}
 	_, err = fmt.Fprintf(out, "%s\n%s\n", private, public)
@@ -90,23 +91,6 @@ func encode(key ed25519.PrivateKey, pub ed25519.PublicKey) (keyPEM, pubPEM []byt
 		return nil, nil, fmt.Errorf("encode public key: %w", err)
 	}
 	return pem.EncodeToMemory(&pem.Block{Type: "PRIVATE KEY", Bytes: private}), pem.EncodeToMemory(&pem.Block{Type: "PUBLIC KEY", Bytes: public}), nil
-}
-
-// replace writes a file at once: whoever watches it never sees a half.
-func replace(path string, content []byte, mode fs.FileMode) error {
-	f, err := os.CreateTemp(filepath.Dir(path), ".login-*")
-	if err != nil {
-		return err
-	}
-	_, err = io.Copy(f, bytes.NewReader(content))
-	err = errors.Join(err, f.Chmod(mode), f.Close())
-	if err == nil {
-		err = os.Rename(f.Name(), path)
-	}
-	if err != nil {
-		return errors.Join(fmt.Errorf("write %s: %w", path, err), os.Remove(f.Name()))
-	}
-	return nil
 }
 
 func issue(args []string, out io.Writer) error {

@@ -8,6 +8,8 @@ import (
 	"io"
 	"os"
 	"path/filepath"
+
+	"github.com/flotilla-dev/flotilla/internal/atomicfile"
 )
 
 // maxFile bounds what is read at start, above all that a book may have written.
@@ -28,7 +30,7 @@ func openFile(path string, replay func(change) error) (*file, error) {
 		return nil, fmt.Errorf("open the book: %w", err)
 	}
 	opened := &file{path: path, f: f}
-	if err := errors.Join(opened.read(replay), syncDir(filepath.Dir(path))); err != nil {
+	if err := errors.Join(opened.read(replay), atomicfile.SyncDir(filepath.Dir(path))); err != nil {
 		return nil, errors.Join(fmt.Errorf("read the book %s: %w", path, err), f.Close())
 	}
 	return opened, nil
@@ -102,7 +104,7 @@ func (f *file) rewrite(ch change) error {
 		err = os.Rename(next.Name(), f.path)
 	}
 	if err == nil {
-		err = syncDir(filepath.Dir(f.path))
+		err = atomicfile.SyncDir(filepath.Dir(f.path))
 	}
 	if err != nil {
 		return errors.Join(err, next.Close())
@@ -131,14 +133,5 @@ func MakeDir(dir string) error {
 	if err := os.Mkdir(dir, 0o700); err != nil && !errors.Is(err, os.ErrExist) {
 		return err
 	}
-	return syncDir(above)
-}
-
-// syncDir makes a new name in a directory durable.
-func syncDir(dir string) error {
-	d, err := os.Open(dir)
-	if err != nil {
-		return err
-	}
-	return errors.Join(d.Sync(), d.Close())
+	return atomicfile.SyncDir(above)
 }
