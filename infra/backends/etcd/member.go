@@ -53,21 +53,11 @@ func (m *member) stop() {
 	for conn := range m.clients {
 		_ = conn.Close() // its copies end by that
 	}
-	if !m.ready() {
+	if !joined(m.server) {
 		m.server.Server.HardStop() // Close would wait until it is ready, for ever where a majority is gone
 	}
 	m.server.Close()
 	m.server, m.clients = nil, nil
-}
-
-// ready tells whether the server has joined its cluster.
-func (m *member) ready() bool {
-	select {
-	case <-m.server.Server.ReadyNotify():
-		return true
-	default:
-		return false
-	}
 }
 
 // running returns the server, or nil when it is stopped.
@@ -77,9 +67,22 @@ func (m *member) running() *embed.Etcd {
 	return m.server
 }
 
+// joined tells whether a server has told its cluster of itself. It answers
+// nobody before that, and until then the others would take one that has lost its
+// data for a new one.
+func joined(server *embed.Etcd) bool {
+	select {
+	case <-server.Server.ReadyNotify():
+		return true
+	default:
+		return false
+	}
+}
+
+// led tells whether the member answers clients: it has joined, and follows a leader.
 func (m *member) led() bool {
 	server := m.running()
-	return server != nil && server.Server.Leader() != 0
+	return server != nil && joined(server) && server.Server.Leader() != 0
 }
 
 // cut keeps the member from all others, and mend lets them meet again. Clients reach it all
