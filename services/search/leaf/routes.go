@@ -22,8 +22,8 @@ import (
 const retryAfter = time.Second
 
 // places is how many requests may wait for each that is worked on. Who waits leaves when its caller's time is over, and roots bound how
-// many there are: that keeps the queue short, and this number only the memory. Where it was 4, a leaf that was held up for a tenth of a
-// second refused what its shard had nobody else to answer, and the shard was missing.
+// many there are: that keeps the queue short, and this number only the memory. With few places a leaf that is held up for a tenth of a second, by
+// its limit of processor time, refuses what its shard may have nobody else to answer.
 const places = 64
 
 // routes are held together with openapi.yaml by a test. Bodies have the bound of all APIs, a mebibyte; index.MostPlan keeps plans
