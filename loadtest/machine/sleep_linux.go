@@ -16,10 +16,10 @@ func Sleep(d time.Duration) {
 	}
 }
 
-// Wait waits as exactly as Sleep, keeps no thread, and ends with the error of ctx when that is over before: a timer of the kernel's is read.
+// Wait waits as exactly as Sleep, keeps no thread, and ends with the cause of the end of ctx when that comes before: a timer of the kernel's is read.
 func Wait(ctx context.Context, d time.Duration) error {
 	if d <= 0 {
-		return ctx.Err()
+		return context.Cause(ctx)
 	}
 	fd, err := unix.TimerfdCreate(unix.CLOCK_MONOTONIC, unix.TFD_NONBLOCK|unix.TFD_CLOEXEC)
 	if err != nil {
@@ -36,5 +36,5 @@ func Wait(ctx context.Context, d time.Duration) error {
 	if _, err := timer.Read(expired[:]); err != nil && ctx.Err() == nil {
 		return err
 	}
-	return ctx.Err()
+	return context.Cause(ctx)
 }
