@@ -105,8 +105,8 @@ func (c *cluster) remove() error {
 	return os.RemoveAll(c.temporary)
 }
 
-// led tells whether there is a leader that a majority follows: only then is
-// anything answered. A member whose others are elsewhere knows it by itself: one without a
+// led tells whether there is a leader that a majority of joined members follows:
+// only then is anything answered. A member whose others are elsewhere knows it by itself: one without a
 // majority follows nobody after an election time-out, and leads nobody.
 func (c *cluster) led() bool {
 	following := 0

@@ -98,12 +98,16 @@ func three(t *testing.T) running {
 // waitFor waits until a process has ended. One that does not is killed, so that it fails its own test only.
 func waitFor(t *testing.T, cmd *exec.Cmd) error {
 	t.Helper()
-	hung := time.AfterFunc(await.Limit, func() {
+	ended := make(chan error, 1)
+	go func() { ended <- cmd.Wait() }()
+	select {
+	case err := <-ended:
+		return err
+	case <-time.After(await.Limit):
 		t.Errorf("it runs on, and is killed after %s", await.Limit)
 		_ = cmd.Process.Kill()
-	})
-	defer hung.Stop()
-	return cmd.Wait()
+		return <-ended
+	}
 }
 
 func ask(method, url string) (int, string) {
@@ -262,6 +266,50 @@ func TestAStrangerIsRefused(t *testing.T) {
 			t.Errorf("%v were refused as %s", n, want)
 		}
 	}
+}
+
+// A leader is known before the member has joined, and nobody is answered before that.
+func TestAMemberIsNotReadyBeforeItHasJoined(t *testing.T) {
+	c, err := newCluster(processtest.Parse[Config](t, Program, nil), "127.0.0.1:1", slog.New(slog.DiscardHandler))
+	if err != nil {
+		t.Fatal(err)
+	}
+	for range 10 { // each time there is but a moment in which it could be
+		if err := c.start(); err != nil {
+			t.Fatal(err)
+		}
+		m := c.members[0]
+		for server := m.running(); !joined(server); {
+			if m.led() && !joined(server) {
+				t.Fatal("it is ready and has not joined")
+			}
+		}
+		await.That(t, "it is ready", c.led)
+		m.stop()
+	}
+	if err := c.stop(); err != nil {
+		t.Error(err)
+	}
+}
+
+func TestMembersThatDoNotStopAreWaitedForNoLongerThanTheDrain(t *testing.T) {
+	hung := &member{}
+	hung.mu.Lock() // as while it starts or stops
+	s := unstarted(Config{MaxClients: 1})
+	s.cluster.members = []*member{hung}
+	ctx, cancel := context.WithCancel(t.Context())
+	ended := make(chan error, 1)
+	go func() { ended <- s.Shutdown(ctx) }()
+	cancel()
+	select {
+	case err := <-ended:
+		if err == nil || !strings.Contains(err.Error(), "did not stop in time") {
+			t.Errorf("%v", err)
+		}
+	case <-time.After(await.Limit):
+		t.Error("it waits on")
+	}
+	hung.mu.Unlock()
 }
 
 func TestAFailureToAcceptPasses(t *testing.T) {

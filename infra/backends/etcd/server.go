@@ -33,7 +33,7 @@ func newServer(cfg Config, c *cluster, r prometheus.Registerer, log *slog.Logger
 	}
 	clients := prometheus.NewGaugeFunc(prometheus.GaugeOpts{Name: "etcd_clients", Help: "Open connections of clients."},
 		func() float64 { return float64(s.Open()) })
-	r.MustRegister(clients, s.refused, prometheus.NewGaugeFunc(prometheus.GaugeOpts{Name: "etcd_has_leader", Help: "1: a majority of the members follows a leader."}, func() float64 {
+	r.MustRegister(clients, s.refused, prometheus.NewGaugeFunc(prometheus.GaugeOpts{Name: "etcd_has_leader", Help: "1: a majority of the members has joined and follows a leader."}, func() float64 {
 		if c.led() {
 			return 1
 		}
